@@ -1,0 +1,25 @@
+# `make demo` and `make test` each do all the set-up they need; a second run starts at once.
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.PHONY: help demo test clean
+
+help:
+	@echo "make demo    a sign-up form filled in from its pixels, in headless Chromium"
+	@echo "make test    format, lint, types and tests"
+	@echo "make clean   remove the virtual environment and what builds left behind"
+
+demo: .venv/.ready-for-demo
+	@bash setup.sh browser
+	.venv/bin/moonhand demo
+
+test: .venv/.ready-for-test
+	@bash setup.sh browser
+	@bash setup.sh display
+	bash tests/check.sh
+
+.venv/.ready-for-%: pyproject.toml setup.sh
+	@bash setup.sh venv $*
+	@touch $@
+
+clean:
+	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

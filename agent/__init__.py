@@ -1,0 +1,59 @@
+"""The step loop: a screenshot and a goal become actions on a screen and a trajectory on the disk.
+
+Importing this package loads no torch, browser or desktop library: they come with the first screen or model opened.
+"""
+
+from .dialects import Parsed, parse_kimi, write_kimi
+from .errors import AgentError, BadGoal, ParseError, TargetRefused, TrajectoryError
+from .kimi import KimiPolicy
+from .locate import Target, locate
+from .loop import RunConfig, run, run_to_end
+from .overlay import Mark, draw, draw_step, draw_target, strip
+from .policy import Policy, Reply, ScriptedPolicy
+from .prompts import PROFILES, PromptProfile, named_profile, profile_for
+from .screen import LiveTarget, Screen, browser, desktop
+from .steps import ScriptStep, describe_step, parse_steps
+from .trajectory import Recording, RunResult, Step, StoredFrame, Trajectory, new_run_folder, read_trajectory
+
+__all__ = [
+    "PROFILES",
+    "AgentError",
+    "BadGoal",
+    "KimiPolicy",
+    "LiveTarget",
+    "Mark",
+    "ParseError",
+    "Parsed",
+    "Policy",
+    "PromptProfile",
+    "Recording",
+    "Reply",
+    "RunConfig",
+    "RunResult",
+    "Screen",
+    "ScriptStep",
+    "ScriptedPolicy",
+    "Step",
+    "StoredFrame",
+    "Target",
+    "TargetRefused",
+    "Trajectory",
+    "TrajectoryError",
+    "browser",
+    "describe_step",
+    "desktop",
+    "draw",
+    "draw_step",
+    "draw_target",
+    "locate",
+    "named_profile",
+    "new_run_folder",
+    "parse_kimi",
+    "parse_steps",
+    "profile_for",
+    "read_trajectory",
+    "run",
+    "run_to_end",
+    "strip",
+    "write_kimi",
+]

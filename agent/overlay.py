@@ -1,0 +1,132 @@
+"""Pictures of what was done: a ring, a cross and a label on a frame, and several steps side by side."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from ..envs import Frame, action_points, describe
+from .locate import Target
+from .trajectory import Step
+
+LIGHT, DARK, ACCENT, FAILED = (255, 255, 255), (20, 20, 24), (255, 64, 96), (255, 176, 0)
+Colour = tuple[int, int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mark:
+    """A place to point out, in px of the frame; without a place the label stands at the top left."""
+
+    label: str
+    x_px: float | None = None
+    y_px: float | None = None
+    colour: Colour = ACCENT
+
+
+def draw(frame: Frame, marks: Sequence[Mark]) -> Image.Image:
+    """A copy of the frame with the marks on it; every line is bright with a dark edge, to be seen on any page."""
+    picture = Image.fromarray(np.array(frame.pixels_HW3))
+    pen = ImageDraw.Draw(picture)
+    for mark in marks:
+        if mark.x_px is not None and mark.y_px is not None:
+            _ring(pen, picture.size, mark.x_px, mark.y_px, mark.colour)
+        _label(pen, picture.size, mark)
+    return picture
+
+
+def draw_target(frame: Frame, target: Target) -> Image.Image:
+    """Where the model points and how sure it is; a refusal is told in words."""
+    if target.point is None:
+        said = "refused" if target.refused else "no point"
+        return draw(frame, [Mark(label=f"{said}: {target.instruction}", colour=FAILED)])
+    sure = "" if target.confidence is None else f" {target.confidence:.0%}"
+    label = f"{target.instruction}{sure}"
+    return draw(frame, [Mark(label=label, x_px=target.point.x_px, y_px=target.point.y_px)])
+
+
+def draw_step(step: Step) -> Image.Image:
+    """The frame before the step, with what was done to it."""
+    frame = step.before.read()
+    colour = FAILED if step.error else ACCENT
+    said = "unreadable reply" if step.action is None else describe(step.action)
+    sure = "" if step.confidence is None else f" {step.confidence:.0%}"
+    label = f"{step.index + 1}. {said}{sure}"
+    points = [] if step.action is None else list(action_points(step.action))
+    marks = [Mark(label="", x_px=point.x_px, y_px=point.y_px, colour=colour) for point in points]
+    labelled = replace(marks.pop(), label=label) if marks else Mark(label=label, colour=colour)
+    return draw(frame, [*marks, labelled])
+
+
+def strip(pictures: Sequence[Image.Image], *, columns: int = 3, width_px: int = 480, gap_px: int = 8) -> Image.Image:
+    """Several pictures as one, row by row, each scaled to the same width. ValueError for none."""
+    if not pictures or columns < 1:
+        raise ValueError(f"a strip needs pictures and columns, got {len(pictures)} and {columns}")
+    scaled = [
+        picture.resize((width_px, max(1, round(picture.height * width_px / picture.width))), Image.Resampling.LANCZOS)
+        for picture in pictures
+    ]
+    columns = min(columns, len(scaled))
+    rows = [scaled[start : start + columns] for start in range(0, len(scaled), columns)]
+    heights_px = [max(picture.height for picture in row) for row in rows]
+    sheet = Image.new(
+        "RGB", (columns * (width_px + gap_px) + gap_px, sum(heights_px) + gap_px * (len(rows) + 1)), (112, 112, 120)
+    )
+    top_px = gap_px
+    for row, height_px in zip(rows, heights_px, strict=True):
+        for column, picture in enumerate(row):
+            sheet.paste(picture, (gap_px + column * (width_px + gap_px), top_px))
+        top_px += height_px + gap_px
+    return sheet
+
+
+def to_png(picture: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, format="PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def _unit_px(size: tuple[int, int]) -> float:
+    """One line's width: a 500th of the shorter side, at least 1 px."""
+    return max(1.0, min(size) / 500)
+
+
+def _ring(pen: ImageDraw.ImageDraw, size: tuple[int, int], x_px: float, y_px: float, colour: Colour) -> None:
+    unit_px = _unit_px(size)
+    radius_px, arm_px = 11 * unit_px, 6 * unit_px
+    for line_colour, width_px in ((DARK, 4.5 * unit_px), (LIGHT, 3.2 * unit_px), (colour, 2 * unit_px)):
+        spread_px = width_px / 2
+        reach_px = radius_px + spread_px
+        pen.ellipse(
+            (x_px - reach_px, y_px - reach_px, x_px + reach_px, y_px + reach_px),
+            outline=line_colour,
+            width=max(1, round(width_px)),
+        )
+        pen.line((x_px - arm_px, y_px, x_px + arm_px, y_px), fill=line_colour, width=max(1, round(width_px / 2)))
+        pen.line((x_px, y_px - arm_px, x_px, y_px + arm_px), fill=line_colour, width=max(1, round(width_px / 2)))
+
+
+def _label(pen: ImageDraw.ImageDraw, size: tuple[int, int], mark: Mark) -> None:
+    """White on a dark box with a light edge, beside the ring, moved to stay on the picture."""
+    if not mark.label:
+        return
+    unit_px = _unit_px(size)
+    font = ImageFont.load_default(size=max(10.0, 9 * unit_px))
+    text = " ".join(mark.label.split())
+    left_px, top_px, right_px, bottom_px = pen.textbbox((0, 0), text, font=font)
+    pad_px = 4 * unit_px
+    width_px, height_px = right_px - left_px + 2 * pad_px, bottom_px - top_px + 2 * pad_px
+    x_px, y_px = (pad_px, pad_px) if mark.x_px is None or mark.y_px is None else (mark.x_px, mark.y_px)
+    if mark.x_px is not None:
+        x_px += 16 * unit_px
+        y_px -= height_px / 2
+    if x_px + width_px > size[0] and mark.x_px is not None:
+        x_px = mark.x_px - 16 * unit_px - width_px
+    x_px = min(max(0.0, x_px), max(0.0, size[0] - width_px - 1))
+    y_px = min(max(0.0, y_px), max(0.0, size[1] - height_px - 1))
+    box = (x_px, y_px, x_px + width_px, y_px + height_px)
+    pen.rounded_rectangle(box, radius=pad_px, fill=DARK, outline=mark.colour, width=max(1, round(unit_px)))
+    pen.text((x_px + pad_px - left_px, y_px + pad_px - top_px), text, font=font, fill=LIGHT)

@@ -1,0 +1,174 @@
+"""The face for programs: open a screen, say what to click or type, or give it a goal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from PIL import Image
+
+from ..envs import Action, Click, Effect, Env, Frame, Point, PressKeys, Size, TypeText
+from .errors import TargetRefused
+from .kimi import KimiPolicy, load_engine
+from .locate import Target, locate
+from .loop import RunConfig, run_to_end
+from .overlay import draw_target
+from .steps import ClickStep, TypeStep, grounding_instruction
+from .trajectory import RunResult, Trajectory, new_run_folder
+
+if TYPE_CHECKING:
+    from ..model import Engine
+
+RUNS = "runs"  # where trajectories go unless told otherwise
+
+
+def browser(
+    url: str,
+    *,
+    model: str | Path | Engine = "nano",
+    viewport: tuple[int, int] = (1280, 720),
+    device_scale: float = 1.0,
+    headless: bool = True,
+    executable: str | None = None,
+    out: str | Path = RUNS,
+) -> Screen:
+    """A page in a Chromium of its own, opened by `with`. `viewport` is width and height in CSS px."""
+
+    def open_page() -> Env:
+        from ..envs import BrowserConfig, BrowserEnv
+
+        return BrowserEnv(
+            BrowserConfig(
+                url=url, viewport=Size(*viewport), device_scale=device_scale, headless=headless, executable=executable
+            )
+        )
+
+    return Screen(open_page, model=model, out=out)
+
+
+def desktop(*, model: str | Path | Engine = "nano", monitor: int = 1, out: str | Path = RUNS) -> Screen:
+    """One monitor of this machine's desktop, opened by `with`."""
+
+    def open_desktop() -> Env:
+        from ..envs import DesktopConfig, DesktopEnv
+
+        return DesktopEnv(DesktopConfig(monitor=monitor))
+
+    return Screen(open_desktop, model=model, out=out)
+
+
+class Screen:
+    """A screen and a model that finds things on it. A context manager; the model is loaded at its first use."""
+
+    def __init__(self, open_env: Callable[[], Env], *, model: str | Path | Engine = "nano", out: str | Path = RUNS):
+        self._open_env = open_env
+        self._model = model
+        self._out = Path(out)
+        self._engine: Engine | None = None
+        self._env: Env | None = None
+
+    def __enter__(self) -> Self:
+        self._env = self._open_env()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the screen; twice is fine."""
+        if self._env is not None:
+            self._env.close()
+            self._env = None
+
+    @property
+    def env(self) -> Env:
+        """The environment behind it; ValueError outside `with`."""
+        if self._env is None:
+            raise ValueError("the screen is not open: use it inside `with browser(...) as screen:`")
+        return self._env
+
+    @property
+    def engine(self) -> Engine:
+        if self._engine is None:
+            self._engine = load_engine(self._model)
+        return self._engine
+
+    def frame(self) -> Frame:
+        """What the screen shows now, at native resolution."""
+        return self.env.observe()
+
+    def perform(self, action: Action) -> Effect:
+        """Do one action, in px of the last frame."""
+        return self.env.perform(action)
+
+    def locate(self, text: str) -> LiveTarget:
+        """Something on the screen, named in words; looked for when it is used."""
+        return LiveTarget(self, text)
+
+    def click(self, text: str) -> Effect:
+        """Find it and click it. TargetRefused if the model does not see it."""
+        return self.locate(grounding_instruction(ClickStep(target=text)) or text).click()
+
+    def type(self, text: str, *, into: str | None = None, clear: bool = False, submit: bool = False) -> Effect:
+        """Type, into the named field or into what has the focus; `submit` presses Enter afterwards."""
+        if into is not None:
+            self.locate(grounding_instruction(TypeStep(text=text, target=into)) or into).click()
+        return self.perform(TypeText(text=text, clear=clear, submit=submit))
+
+    def press(self, *keys: str) -> Effect:
+        """Press one chord, such as press("ctrl", "a") or press("enter")."""
+        return self.perform(PressKeys(keys=keys))
+
+    def do(self, goal: str, *, max_steps: int = 25) -> RunResult:
+        """Work on a goal and keep a trajectory of it under `out`; `success` stays None until something checks it."""
+        env, policy, config = self.env, KimiPolicy(self.engine), RunConfig(max_steps=max_steps)
+        folder = new_run_folder(self._out)
+        with Trajectory(folder, goal=goal, policy=policy.manifest(), config=asdict(config)) as trajectory:
+            return run_to_end(env, policy, goal, trajectory, config)
+
+
+class LiveTarget:
+    """Something named in words. Every use looks at the screen; the model is asked again only when that has changed."""
+
+    def __init__(self, screen: Screen, text: str) -> None:
+        self._screen = screen
+        self._text = text
+        self._seen: tuple[Frame, Target] | None = None
+
+    def look(self) -> Target:
+        """What the model says now, a refusal included."""
+        return self._look()[1]
+
+    @property
+    def point(self) -> Point:
+        """In screenshot px. TargetRefused if the model does not see it."""
+        target = self.look()
+        if target.point is None:
+            why = "the model does not see it" if target.refused else target.error
+            raise TargetRefused(
+                f"{self._text!r}: {why}; name it as the screen writes it, or look with .preview() "
+                f"(reply: {target.raw!r})"
+            )
+        return target.point
+
+    @property
+    def confidence(self) -> float | None:
+        """0..1; None where the reply holds no coordinates."""
+        return self.look().confidence
+
+    def click(self, *, count: int = 1) -> Effect:
+        """Click it. TargetRefused if the model does not see it; then nothing is touched."""
+        point = self.point
+        return self._screen.perform(Click(x_px=point.x_px, y_px=point.y_px, count=count))
+
+    def preview(self) -> Image.Image:
+        """The screen with a ring where the model points; touches nothing."""
+        return draw_target(*self._look())
+
+    def _look(self) -> tuple[Frame, Target]:
+        frame = self._screen.frame()
+        if self._seen is None or self._seen[0].sha256 != frame.sha256:
+            self._seen = (frame, locate(self._screen.engine, frame, self._text))
+        return self._seen

@@ -1,0 +1,127 @@
+"""A virtual X display: real windows, without a monitor."""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import subprocess
+import time
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Self
+
+import Xlib.display
+import Xlib.error
+
+from .errors import NoDisplay
+from .geometry import Size
+
+DEFAULT_SIZE = Size(1280, 720)
+START_LIMIT_S = 20.0
+
+
+class VirtualDisplay:
+    """Runs Xvfb, and openbox as window manager where `wm` is set, for as long as the `with` body lasts.
+
+    Xvfb picks a free display number itself. Nothing in this process's environment changes: hand `.display` to
+    DesktopEnv and `.environ()` to programs. NoDisplay names the package where a program is missing. On Linux both
+    programs end with the thread that started them, even if that is killed.
+    """
+
+    def __init__(self, size: Size = DEFAULT_SIZE, wm: bool = False) -> None:
+        self.size = size
+        self.wm = wm
+        self._stack = ExitStack()
+        self._display: str | None = None
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self._display = self._start_server(stack)
+            if self.wm:
+                self._start_window_manager(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._stack.close()
+        self._display = None
+
+    @property
+    def display(self) -> str:
+        """The name of the display, such as ":99"."""
+        if self._display is None:
+            raise NoDisplay("this VirtualDisplay is not running: use it as `with VirtualDisplay() as screen:`")
+        return self._display
+
+    def environ(self) -> dict[str, str]:
+        """This process's environment with the virtual display as its only one, for programs to be started on it."""
+        environ = {key: value for key, value in os.environ.items() if key != "WAYLAND_DISPLAY"}
+        return environ | {"DISPLAY": self.display}
+
+    def _start_server(self, stack: ExitStack) -> str:
+        read_fd, write_fd = os.pipe()
+        screen = f"{self.size}x24"
+        try:
+            command = [_program("Xvfb", "xvfb"), "-displayfd", str(write_fd), "-screen", "0", screen]
+            command += ["-nolisten", "tcp", "-dpi", "96", "-noreset"]
+            server = _start(stack, command, pass_fds=(write_fd,))
+        finally:
+            os.close(write_fd)
+        with os.fdopen(read_fd) as answer:
+            is_ready = select.select([answer], [], [], START_LIMIT_S)[0]
+            number = answer.readline().strip() if is_ready else ""
+        if not number:
+            raise NoDisplay(f"Xvfb did not start (exit status {server.poll()}); run it by hand: {' '.join(command)}")
+        # Removed by Xvfb itself, unless it had to be killed.
+        stack.callback(Path(f"/tmp/.X11-unix/X{number}").unlink, missing_ok=True)
+        stack.callback(Path(f"/tmp/.X{number}-lock").unlink, missing_ok=True)
+        stack.callback(_end, server)
+        return f":{number}"
+
+    def _start_window_manager(self, stack: ExitStack) -> None:
+        manager = _start(stack, [_program("openbox", "openbox"), "--sm-disable"], env=self.environ())
+        connection = Xlib.display.Display(self.display)
+        try:
+            sign = connection.intern_atom("_NET_SUPPORTING_WM_CHECK")
+            deadline_s = time.monotonic() + START_LIMIT_S
+            while connection.screen().root.get_full_property(sign, 0) is None:
+                if manager.poll() is not None or time.monotonic() > deadline_s:
+                    raise NoDisplay(f"openbox did not start on {self.display}; run it by hand, or leave out wm=True")
+                time.sleep(0.02)
+        finally:
+            with suppress(Xlib.error.ConnectionClosedError):
+                connection.close()
+
+
+def _program(name: str, package: str) -> str:
+    if found := shutil.which(name):
+        return found
+    raise NoDisplay(f"{name} is not installed: apt-get install -y {package}")
+
+
+def _start(
+    stack: ExitStack, command: list[str], *, env: dict[str, str] | None = None, pass_fds: tuple[int, ...] = ()
+) -> subprocess.Popen[bytes]:
+    # With setpriv the kernel ends the program even when this process is killed outright.
+    setpriv = shutil.which("setpriv")
+    guarded = [setpriv, "--pdeathsig", "TERM", *command] if setpriv else command
+    quiet = subprocess.DEVNULL
+    # In a session of its own, Ctrl-C in the terminal reaches us first: held keys can still be released.
+    process = subprocess.Popen(
+        guarded, env=env, pass_fds=pass_fds, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True
+    )
+    stack.callback(_end, process)
+    return process
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(timeout=5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -1,0 +1,128 @@
+"""Kimi-VL: messages and pictures in, text out.
+
+Names are loaded when used: importing this package imports no torch.
+
+Tensor names end in their dimensions. The letters, everywhere in this package:
+
+    B sequences            P patches of packed images     E experts
+    L text tokens (new)    T image tokens (after merge)   A active experts of a token
+    S tokens seen so far   M patches in a merge group     I inner width of an expert
+    D width                C channels or classes          V vocabulary
+    H heads                K width of a head              R latent rank
+    Q questions            H, W, 3 rows, columns and colours where a name is of pixels
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .chat import Message, Picture, Thinking, render, split_thinking
+    from .config import ImageConfig, KimiVLConfig, TextConfig, VisionConfig, load_config
+    from .counts import ModelCounts, inspect_model
+    from .engine import Engine, GeneratedToken, Generation, load
+    from .errors import (
+        BadCheckpoint,
+        BadConfig,
+        BadImage,
+        BadTokenizer,
+        ContextTooLong,
+        ModelError,
+        NoDevice,
+    )
+    from .image import ImagePatches, ImageTransform, image_transform, preprocess
+    from .kimi_vl import KimiVL
+    from .kv_cache import LatentCache
+    from .sampling import SamplingConfig
+    from .tokenizer import StreamDecoder, Tokenizer, write_tiktoken_model
+    from .weights import load_model, load_weights, save_checkpoint
+
+_HOME = {
+    "BadCheckpoint": "errors",
+    "BadConfig": "errors",
+    "BadImage": "errors",
+    "BadTokenizer": "errors",
+    "ContextTooLong": "errors",
+    "Engine": "engine",
+    "GeneratedToken": "engine",
+    "Generation": "engine",
+    "ImageConfig": "config",
+    "ImagePatches": "image",
+    "ImageTransform": "image",
+    "KimiVL": "kimi_vl",
+    "KimiVLConfig": "config",
+    "LatentCache": "kv_cache",
+    "Message": "chat",
+    "ModelCounts": "counts",
+    "ModelError": "errors",
+    "NoDevice": "errors",
+    "Picture": "chat",
+    "SamplingConfig": "sampling",
+    "StreamDecoder": "tokenizer",
+    "TextConfig": "config",
+    "Thinking": "chat",
+    "Tokenizer": "tokenizer",
+    "VisionConfig": "config",
+    "image_transform": "image",
+    "inspect_model": "counts",
+    "load": "engine",
+    "load_config": "config",
+    "load_model": "weights",
+    "load_weights": "weights",
+    "preprocess": "image",
+    "render": "chat",
+    "save_checkpoint": "weights",
+    "split_thinking": "chat",
+    "write_tiktoken_model": "tokenizer",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOME[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(_HOME)
+
+
+__all__ = [
+    "BadCheckpoint",
+    "BadConfig",
+    "BadImage",
+    "BadTokenizer",
+    "ContextTooLong",
+    "Engine",
+    "GeneratedToken",
+    "Generation",
+    "ImageConfig",
+    "ImagePatches",
+    "ImageTransform",
+    "KimiVL",
+    "KimiVLConfig",
+    "LatentCache",
+    "Message",
+    "ModelCounts",
+    "ModelError",
+    "NoDevice",
+    "Picture",
+    "SamplingConfig",
+    "StreamDecoder",
+    "TextConfig",
+    "Thinking",
+    "Tokenizer",
+    "VisionConfig",
+    "image_transform",
+    "inspect_model",
+    "load",
+    "load_config",
+    "load_model",
+    "load_weights",
+    "preprocess",
+    "render",
+    "save_checkpoint",
+    "split_thinking",
+    "write_tiktoken_model",
+]

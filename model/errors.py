@@ -1,0 +1,40 @@
+"""What can go wrong with a model, its files and its input.
+
+ModelError
+    BadConfig        config.json or preprocessor_config.json: unreadable, unknown fields, another architecture
+    BadTokenizer     tiktoken.model or tokenizer_config.json: unreadable, incomplete, contradictory
+    BadCheckpoint    safetensors files: unreadable, or tensors unknown, missing, filled twice, of another shape
+    BadImage         a picture the processor cannot take
+    ContextTooLong   the prompt and the reply asked for do not fit the model's context
+    NoDevice         the device or dtype asked for is not available here
+"""
+
+from __future__ import annotations
+
+
+class ModelError(Exception):
+    """Anything this package refuses to do because of what it was given."""
+
+
+class BadConfig(ModelError):
+    """A configuration file is not one of a Kimi-VL this runtime implements."""
+
+
+class BadTokenizer(ModelError):
+    """The vocabulary files cannot be used."""
+
+
+class BadCheckpoint(ModelError):
+    """The weight files cannot be used."""
+
+
+class BadImage(ModelError):
+    """The picture cannot be preprocessed."""
+
+
+class ContextTooLong(ModelError):
+    """The request would pass the model's last position; raised before any work is done."""
+
+
+class NoDevice(ModelError):
+    """The device or number format asked for does not work on this machine."""

@@ -1,0 +1,141 @@
+"""A picture becomes patches: the Kimi-VL image processor, and the one map between screenshot px and 0..1.
+
+The steps and their order are the published processor's: rescale only above the patch limit (PIL bicubic, truncated
+sizes), zero padding on the right and the bottom to whole merge groups, mean and std, row-major patches.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from .config import ImageConfig
+from .errors import BadImage
+
+MAX_PATCHES_PER_SIDE = 512  # the rotary table's side; a grid must stay below it
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageTransform:
+    """Where screenshot px lie in what the model saw.
+
+    The model's 0..1 is of the CONTENT, never of the padding, so it equals 0..1 of the screenshot; the padded sizes are
+    kept for whoever must address patches.
+    """
+
+    width_px: int
+    height_px: int
+    resized_width_px: int
+    resized_height_px: int
+    padded_width_px: int
+    padded_height_px: int
+
+    def to_px(self, x_norm: float, y_norm: float) -> tuple[float, float]:
+        """Screenshot px of a point in 0..1; 1.0 is the last pixel, so a legal point never leaves the screen."""
+        return (
+            min(max(x_norm, 0.0) * self.width_px, self.width_px - 1.0),
+            min(max(y_norm, 0.0) * self.height_px, self.height_px - 1.0),
+        )
+
+    def to_norm(self, x_px: float, y_px: float) -> tuple[float, float]:
+        """0..1 of a point in screenshot px."""
+        return x_px / self.width_px, y_px / self.height_px
+
+    def patch_at(self, x_px: float, y_px: float, patch_size: int) -> tuple[int, int]:
+        """(row, column) of the patch that shows a screenshot pixel."""
+        column = int(x_px * self.resized_width_px / self.width_px) // patch_size
+        row = int(y_px * self.resized_height_px / self.height_px) // patch_size
+        return row, column
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImagePatches:
+    """One preprocessed picture: `pixel_values_PCHW` float32 [P, 3, p, p], `grid_hw` in patches."""
+
+    pixel_values_PCHW: npt.NDArray[np.float32]
+    grid_hw: tuple[int, int]
+    transform: ImageTransform
+
+    def num_tokens(self, config: ImageConfig) -> int:
+        """Image tokens after the merge."""
+        return self.grid_hw[0] * self.grid_hw[1] // (config.merge_kernel_size[0] * config.merge_kernel_size[1])
+
+
+def image_transform(width_px: int, height_px: int, config: ImageConfig) -> ImageTransform:
+    """The geometry of preprocessing, from the picture's size alone."""
+    if width_px < 1 or height_px < 1:
+        raise BadImage(f"the picture is {width_px}x{height_px} px: nothing to see")
+    p = config.patch_size
+    num_patches = (width_px // p) * (height_px // p)
+    resized_width_px, resized_height_px = width_px, height_px
+    if num_patches > config.in_token_limit:
+        scale = math.sqrt(config.in_token_limit / num_patches)
+        resized_width_px, resized_height_px = int(width_px * scale), int(height_px * scale)
+        if resized_width_px < 1 or resized_height_px < 1:
+            raise BadImage(f"a {width_px}x{height_px} px picture vanishes at {config.in_token_limit} patches: crop it")
+    unit_y_px, unit_x_px = (p * k for k in config.merge_kernel_size)
+    padded_width_px = -(-resized_width_px // unit_x_px) * unit_x_px
+    padded_height_px = -(-resized_height_px // unit_y_px) * unit_y_px
+    if padded_width_px // p >= MAX_PATCHES_PER_SIDE or padded_height_px // p >= MAX_PATCHES_PER_SIDE:
+        raise BadImage(
+            f"a {width_px}x{height_px} px picture becomes {padded_width_px // p}x{padded_height_px // p} patches; "
+            f"each side must stay below {MAX_PATCHES_PER_SIDE} ({MAX_PATCHES_PER_SIDE * p} px): crop it"
+        )
+    return ImageTransform(
+        width_px=width_px,
+        height_px=height_px,
+        resized_width_px=resized_width_px,
+        resized_height_px=resized_height_px,
+        padded_width_px=padded_width_px,
+        padded_height_px=padded_height_px,
+    )
+
+
+def preprocess(picture: npt.NDArray[np.uint8] | Image.Image, config: ImageConfig) -> ImagePatches:
+    """Patches of a picture: an array uint8 [H, W, 3] RGB, or a PIL image of any mode (its first frame)."""
+    image = _to_rgb(picture)
+    transform = image_transform(image.width, image.height, config)
+    resized = (transform.resized_width_px, transform.resized_height_px)
+    if resized != image.size:
+        image = image.resize(resized, Image.Resampling.BICUBIC)
+    down_px, right_px = transform.padded_height_px - image.height, transform.padded_width_px - image.width
+    canvas_HWC = np.pad(np.asarray(image, dtype=np.uint8), ((0, down_px), (0, right_px), (0, 0)))
+    p = config.patch_size
+    grid_hw = (transform.padded_height_px // p, transform.padded_width_px // p)
+    values_HWC = canvas_HWC.astype(np.float32) / np.float32(255)
+    values_HWC = (values_HWC - np.asarray(config.image_mean, np.float32)) / np.asarray(config.image_std, np.float32)
+    patches_PCHW = values_HWC.reshape(grid_hw[0], p, grid_hw[1], p, 3).transpose(0, 2, 4, 1, 3).reshape(-1, 3, p, p)
+    return ImagePatches(
+        pixel_values_PCHW=np.ascontiguousarray(patches_PCHW), grid_hw=grid_hw, transform=transform
+    )
+
+
+def _to_rgb(picture: npt.NDArray[np.uint8] | Image.Image) -> Image.Image:
+    """RGB first, so that one rule holds for every mode: 16-bit is scaled, transparency is laid on white.
+
+    The published processor converts last, which differs for palette and transparent pictures only (nearest-neighbour
+    resize, black under transparency); a screenshot is neither.
+    """
+    if isinstance(picture, np.ndarray):
+        if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
+            raise BadImage(f"a screenshot is a uint8 array [height, width, 3], got {picture.dtype} {picture.shape}")
+        if 0 in picture.shape:
+            raise BadImage(f"the picture is {picture.shape[1]}x{picture.shape[0]} px: nothing to see")
+        return Image.fromarray(np.ascontiguousarray(picture))
+    if picture.width < 1 or picture.height < 1:
+        raise BadImage(f"the picture is {picture.width}x{picture.height} px: nothing to see")
+    if picture.mode == "RGB":
+        return picture
+    if picture.mode.startswith("I;16") or picture.mode == "I":
+        grey_HW = np.asarray(picture).astype(np.int64)
+        return Image.fromarray((grey_HW >> 8).clip(0, 255).astype(np.uint8)).convert("RGB")
+    if picture.mode == "F":
+        raise BadImage("a floating-point picture has no agreed range: convert it to 8 bits first")
+    if "A" in picture.getbands() or "transparency" in picture.info:
+        rgba = picture.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+    return picture.convert("RGB")

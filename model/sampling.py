@@ -1,0 +1,61 @@
+"""How the next token is chosen from the logits: greedy, or temperature and top-p with a seed."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .errors import ModelError
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplingConfig:
+    """How a reply is drawn and when it ends. Temperature 0 is greedy; `stop_ids` None is the family's own stops."""
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    max_new_tokens: int = 256
+    seed: int = 0
+    stop_ids: frozenset[int] | None = None
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.temperature) and self.temperature >= 0):
+            raise ValueError(f"temperature must be a number >= 0, got {self.temperature}")
+        if not 0 < self.top_p <= 1:
+            raise ValueError(f"top_p must lie in (0, 1], got {self.top_p}")
+        if self.max_new_tokens < 1:
+            raise ValueError(f"max_new_tokens must be >= 1, got {self.max_new_tokens}")
+
+
+def choose(logits_V: Tensor, config: SamplingConfig, generator: torch.Generator) -> tuple[int, float]:
+    """The next id and its log-probability under the model's own distribution (temperature 1, no cut, fp32).
+
+    The draw is made on the CPU with a CPU `generator`, so a seed means the same on every device.
+    """
+    logprobs_V = logits_V.float().log_softmax(-1)
+    if config.temperature == 0:
+        token = int(logprobs_V.argmax())
+    else:
+        probabilities_V = _keep_top((logprobs_V.cpu() / config.temperature).softmax(-1), config.top_p)
+        if not bool(probabilities_V.isfinite().all()):
+            raise ModelError(_NOT_FINITE)
+        token = int(torch.multinomial(probabilities_V, 1, generator=generator))
+    logprob = float(logprobs_V[token])
+    if not math.isfinite(logprob):
+        raise ModelError(_NOT_FINITE)
+    return token, logprob
+
+
+_NOT_FINITE = "the logits are not finite: the weights are damaged, or fp16 overflows (load with dtype float32)"
+
+
+def _keep_top(probabilities_V: Tensor, top_p: float) -> Tensor:
+    """Zero all but the likeliest tokens that together reach `top_p`; the likeliest always stays."""
+    if top_p == 1:
+        return probabilities_V
+    sorted_V, order_V = probabilities_V.sort(descending=True)
+    reached_before_V = sorted_V.cumsum(-1) - sorted_V
+    return torch.zeros_like(probabilities_V).scatter(-1, order_V, sorted_V * (reached_before_V < top_p))

@@ -1,0 +1,135 @@
+"""MoonViT, the native-resolution vision tower, and the projector into the decoder's width.
+
+Images of any sizes travel packed in one sequence of P patches; `grids_hw` says where each begins and ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import accumulate
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .attention import varlen_attention
+from .config import KimiVLConfig, VisionConfig
+from .rope import rotate, vision_rotations
+
+NORM_EPS = 1e-5
+
+Grids = Sequence[tuple[int, int]]
+
+
+class PositionTable(nn.Module):
+    """A learned table [h, w, D], resampled to each image's grid and added to its patches."""
+
+    def __init__(self, config: VisionConfig) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(
+            torch.empty(config.init_pos_emb_height, config.init_pos_emb_width, config.hidden_size)
+        )
+        nn.init.normal_(self.weight, std=0.02)
+
+    def forward(self, grids_hw: Grids) -> Tensor:
+        """[P, D]. Half-pixel centres, no antialiasing, in the table's dtype, as published; never clipped."""
+        table_1DHW = self.weight.permute(2, 0, 1).unsqueeze(0)
+        resampled = {
+            grid: F.interpolate(table_1DHW, size=grid, mode="bicubic").squeeze(0).flatten(1).T for grid in set(grids_hw)
+        }
+        return torch.cat([resampled[grid] for grid in grids_hw])
+
+
+class PatchEmbed(nn.Module):
+    """A linear map of each patch (stored as a convolution) plus its place."""
+
+    def __init__(self, config: VisionConfig) -> None:
+        super().__init__()
+        self.proj = nn.Conv2d(3, config.hidden_size, config.patch_size, stride=config.patch_size)
+        self.pos_emb = PositionTable(config)
+
+    def forward(self, pixel_values_PCHW: Tensor, grids_hw: Grids) -> Tensor:
+        x_PD = F.linear(pixel_values_PCHW.flatten(1), self.proj.weight.flatten(1), self.proj.bias)
+        return x_PD + self.pos_emb(grids_hw)
+
+
+class VisionMLP(nn.Module):
+    def __init__(self, config: VisionConfig) -> None:
+        super().__init__()
+        self.fc0 = nn.Linear(config.hidden_size, config.intermediate_size)
+        self.fc1 = nn.Linear(config.intermediate_size, config.hidden_size)
+
+    def forward(self, x_PD: Tensor) -> Tensor:
+        return self.fc1(F.gelu(self.fc0(x_PD), approximate="tanh"))
+
+
+class VisionBlock(nn.Module):
+    def __init__(self, config: VisionConfig) -> None:
+        super().__init__()
+        self.num_heads = config.num_attention_heads
+        self.norm0 = nn.LayerNorm(config.hidden_size, eps=NORM_EPS)
+        self.wqkv = nn.Linear(config.hidden_size, 3 * config.hidden_size)
+        self.wo = nn.Linear(config.hidden_size, config.hidden_size)
+        self.norm1 = nn.LayerNorm(config.hidden_size, eps=NORM_EPS)
+        self.mlp = VisionMLP(config)
+
+    def forward(self, x_PD: Tensor, rotations_PK: Tensor, cu_seqlens: Sequence[int]) -> Tensor:
+        q_PHK, k_PHK, v_PHK = self.wqkv(self.norm0(x_PD)).unflatten(-1, (3, self.num_heads, -1)).unbind(1)
+        q_PHK, k_PHK = rotate(q_PHK, rotations_PK), rotate(k_PHK, rotations_PK)
+        x_PD = x_PD + self.wo(varlen_attention(q_PHK, k_PHK, v_PHK, cu_seqlens).flatten(1))
+        return x_PD + self.mlp(self.norm1(x_PD))
+
+
+class VisionEncoder(nn.Module):
+    def __init__(self, config: VisionConfig) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(VisionBlock(config) for _ in range(config.num_hidden_layers))
+        self.final_layernorm = nn.LayerNorm(config.hidden_size, eps=NORM_EPS)
+
+
+class MoonViT(nn.Module):
+    """`vision_tower` of the checkpoint."""
+
+    def __init__(self, config: VisionConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.patch_embed = PatchEmbed(config)
+        self.encoder = VisionEncoder(config)
+
+    def forward(self, pixel_values_PCHW: Tensor, grids_hw: Grids) -> Tensor:
+        """Patch features [P, D] of packed images; raises ValueError when patches and grids disagree."""
+        cu_seqlens = list(accumulate((h * w for h, w in grids_hw), initial=0))
+        if cu_seqlens[-1] != pixel_values_PCHW.shape[0]:
+            raise ValueError(f"grids {list(grids_hw)} make {cu_seqlens[-1]} patches, got {pixel_values_PCHW.shape[0]}")
+        rotations_PK = vision_rotations(grids_hw, self.config.head_dim, pixel_values_PCHW.device)
+        x_PD = self.patch_embed(pixel_values_PCHW.to(self.patch_embed.proj.weight.dtype), grids_hw)
+        for block in self.encoder.blocks:
+            x_PD = cast("Callable[..., Tensor]", block)(x_PD, rotations_PK, cu_seqlens)
+        return self.encoder.final_layernorm(x_PD)
+
+
+def merge_patches(x_PD: Tensor, grids_hw: Grids, kernel_hw: tuple[int, int]) -> Tensor:
+    """Group neighbouring patches: [P, D] -> [T, kh*kw, D]; groups and their members row by row."""
+    kernel_h, kernel_w = kernel_hw
+    groups: list[Tensor] = []
+    for (height, width), image_PD in zip(grids_hw, x_PD.split([h * w for h, w in grids_hw]), strict=True):
+        if height % kernel_h or width % kernel_w:
+            raise ValueError(f"a grid of {height}x{width} patches does not divide into {kernel_h}x{kernel_w} groups")
+        cells = image_PD.view(height // kernel_h, kernel_h, width // kernel_w, kernel_w, -1)
+        groups.append(cells.transpose(1, 2).flatten(0, 1).flatten(1, 2))
+    return torch.cat(groups)
+
+
+class Projector(nn.Module):
+    """`multi_modal_projector`: norm each patch, then two layers over the group, exact GELU between."""
+
+    def __init__(self, config: KimiVLConfig) -> None:
+        super().__init__()
+        merged = config.vision.merged_size
+        self.pre_norm = nn.LayerNorm(config.vision.hidden_size, eps=NORM_EPS)
+        self.linear_1 = nn.Linear(merged, merged)
+        self.linear_2 = nn.Linear(merged, config.text.hidden_size)
+
+    def forward(self, groups_TMD: Tensor) -> Tensor:
+        return self.linear_2(F.gelu(self.linear_1(self.pre_norm(groups_TMD).flatten(1))))

@@ -1,0 +1,130 @@
+#!/usr/bin/env bash
+# Brings a Debian or Ubuntu machine to where moonhand runs. Each part is quick when nothing is missing.
+#   setup.sh venv demo|test   .venv with the package (test: and its development tools)
+#   setup.sh browser          a Chromium
+#   setup.sh display          Xvfb, openbox and xclip, for tests of the desktop
+# PYTHON=/path/to/python3 chooses the interpreter; MOONHAND_CHROMIUM=/path/to/chromium the browser.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+TORCH_FOR_CPU="torch==2.13.0"
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+
+fail() { # what is missing, then each command that mends it
+    say "$1"
+    shift
+    printf '         %s\n' "$@" >&2
+    exit 3
+}
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    else
+        sudo -n "$@"
+    fi
+}
+
+apt_install() { # installs Debian packages, or answers 1 where this user may not or there is no apt
+    command -v apt-get >/dev/null || return 1
+    [ "$(id -u)" -eq 0 ] || sudo -n true 2>/dev/null || return 1
+    say "installing with apt-get: $*"
+    as_root apt-get update -q >&2 </dev/null || return 1
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@" >&2 </dev/null
+}
+
+is_new_enough() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
+
+find_python() {
+    local name
+    for name in ${PYTHON:+"$PYTHON"} python3 python3.13 python3.12 python3.11 python3.14; do
+        if command -v "$name" >/dev/null && is_new_enough "$name"; then
+            command -v "$name"
+            return 0
+        fi
+    done
+    return 1
+}
+
+has_venv() { "$1" -c 'import ensurepip, venv' 2>/dev/null; }
+
+has_nvidia_gpu() { command -v nvidia-smi >/dev/null && nvidia-smi -L 2>/dev/null | grep -q '^GPU'; }
+
+make_venv() {
+    local python
+    python=$(find_python) || {
+        apt_install python3 python3-venv || true
+        python=$(find_python) || fail "Python 3.11 or newer is missing" \
+            "sudo apt-get install python3 python3-venv" "or name one: make PYTHON=/path/to/python3.12 demo"
+    }
+    has_venv "$python" || apt_install python3-venv || true
+    has_venv "$python" || fail "$python has no venv module" "sudo apt-get install python3-venv"
+    say "creating .venv with $python"
+    "$python" -m venv --clear .venv || fail ".venv could not be created with $python" "sudo apt-get install python3-venv"
+}
+
+set_up_venv() {
+    local requirement="-e ."
+    [ "$1" = test ] && requirement="-e .[dev]"
+    if ! { [ -x .venv/bin/python ] && is_new_enough .venv/bin/python && .venv/bin/python -m pip --version; } >/dev/null 2>&1; then
+        make_venv
+    fi
+    local pip=(.venv/bin/python -m pip install --quiet --no-input --disable-pip-version-check)
+    # Without a GPU the pinned torch goes in first: a bare `torch` could bring gigabytes of CUDA libraries.
+    if ! has_nvidia_gpu && ! .venv/bin/python -c 'import torch' 2>/dev/null; then
+        say "no NVIDIA GPU found: installing $TORCH_FOR_CPU (takes a minute or two)"
+        "${pip[@]}" "$TORCH_FOR_CPU" </dev/null || fail "$TORCH_FOR_CPU could not be installed" \
+            "check the network, then: .venv/bin/python -m pip install $TORCH_FOR_CPU"
+    fi
+    say "installing moonhand and what it needs"
+    # shellcheck disable=SC2086 -- two words on purpose
+    "${pip[@]}" $requirement </dev/null || fail "pip could not install moonhand (its message is above)" \
+        "check the network, then: .venv/bin/python -m pip install $requirement"
+}
+
+has_chromium() { # one that starts, looked for where moonhand looks
+    local found
+    found=$(.venv/bin/python -c '
+import os
+from moonhand.envs import find_chromium
+print(find_chromium(os.environ.get("MOONHAND_CHROMIUM")) or "")') || return 1
+    [ -n "$found" ] && "$found" --version >/dev/null 2>&1 </dev/null
+}
+
+set_up_browser() {
+    has_chromium && return 0
+    [ -z "${MOONHAND_CHROMIUM:-}" ] || fail "MOONHAND_CHROMIUM=$MOONHAND_CHROMIUM does not start" "unset MOONHAND_CHROMIUM"
+    say "no Chromium found: trying 'playwright install chromium'"
+    if timeout 600 .venv/bin/playwright install chromium </dev/null >.venv/playwright-install.log 2>&1; then
+        has_chromium && return 0
+        # Downloaded but does not start: its shared libraries are missing.
+        as_root .venv/bin/playwright install-deps chromium >>.venv/playwright-install.log 2>&1 </dev/null || true
+        has_chromium && return 0
+    fi
+    say "Playwright could not bring one (.venv/playwright-install.log says why)"
+    apt_install chromium || true
+    has_chromium || fail "Chromium is missing; any one of these mends it:" \
+        ".venv/bin/playwright install --with-deps chromium" "sudo apt-get install chromium" \
+        "export MOONHAND_CHROMIUM=/path/to/chromium"
+}
+
+set_up_display() {
+    local missing=()
+    command -v Xvfb >/dev/null || missing+=(xvfb)
+    command -v openbox >/dev/null || missing+=(openbox)
+    command -v xclip >/dev/null || missing+=(xclip)
+    [ ${#missing[@]} -eq 0 ] && return 0
+    apt_install "${missing[@]}" || fail "missing for the tests of the desktop: ${missing[*]}" \
+        "sudo apt-get install ${missing[*]}"
+}
+
+case "${1:-}" in
+venv) set_up_venv "${2:-demo}" ;;
+browser) set_up_browser ;;
+display) set_up_display ;;
+*)
+    sed -n '2,6s/^# //p' "${BASH_SOURCE[0]}" >&2
+    exit 2
+    ;;
+esac

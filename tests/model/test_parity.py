@@ -1,0 +1,194 @@
+"""Our model against transformers' own DeepSeek-V3 and Kimi K2.5 code, on random tiny weights in fp32.
+
+K2.5's tower is Kimi-VL's with a time axis: at one frame it is the same function under other names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+import transformers
+from moonhand.model import KimiVL, KimiVLConfig, LatentCache, TextConfig
+from torch import Tensor
+
+BuildModel = Callable[[KimiVLConfig], KimiVL]
+TOLERANCE = {"rtol": 0.0, "atol": 1e-4}  # logits of order 1 to 10
+
+
+def _hf_text_config(config: TextConfig) -> transformers.DeepseekV3Config:
+    return transformers.DeepseekV3Config(
+        vocab_size=config.vocab_size,
+        hidden_size=config.hidden_size,
+        intermediate_size=config.intermediate_size,
+        moe_intermediate_size=config.moe_intermediate_size,
+        num_hidden_layers=config.num_hidden_layers,
+        num_attention_heads=config.num_attention_heads,
+        num_key_value_heads=config.num_attention_heads,
+        n_shared_experts=config.n_shared_experts,
+        n_routed_experts=config.n_routed_experts,
+        num_experts_per_tok=config.num_experts_per_tok,
+        routed_scaling_factor=config.routed_scaling_factor,
+        first_k_dense_replace=config.first_k_dense_replace,
+        kv_lora_rank=config.kv_lora_rank,
+        q_lora_rank=None,
+        qk_rope_head_dim=config.qk_rope_head_dim,
+        qk_nope_head_dim=config.qk_nope_head_dim,
+        v_head_dim=config.v_head_dim,
+        n_group=1,
+        topk_group=1,
+        norm_topk_prob=True,
+        rms_norm_eps=config.rms_norm_eps,
+        max_position_embeddings=config.max_position_embeddings,
+        rope_interleave=True,
+        rope_parameters={"rope_type": "default", "rope_theta": config.rope_theta},
+        attention_bias=False,
+        tie_word_embeddings=False,
+        num_mtp_layers=0,
+    )
+
+
+def _hf_text(model: KimiVL) -> Any:
+    reference: Any = transformers.DeepseekV3ForCausalLM(_hf_text_config(model.config.text)).eval()
+    reference.load_state_dict(model.language_model.state_dict())
+    return reference
+
+
+def _random_ids(config: KimiVLConfig, batch: int, length: int) -> Tensor:
+    return torch.randint(0, 256, (batch, length), generator=torch.Generator().manual_seed(7))
+
+
+def _in_pieces(model: KimiVL, ids_BL: Tensor, lengths: list[int]) -> Tensor:
+    cache = LatentCache(model.config.text, ids_BL.shape[0], ids_BL.shape[1], torch.float32)
+    return torch.cat([model.decode(model.embed(part), cache) for part in ids_BL.split(lengths, dim=1)], dim=1)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"first_k_dense_replace": 3},  # dense only
+        {"first_k_dense_replace": 0},  # MoE only
+        {"n_routed_experts": 384, "num_experts_per_tok": 8, "n_shared_experts": 1},
+        {"qk_nope_head_dim": 16, "qk_rope_head_dim": 4, "v_head_dim": 12, "num_attention_heads": 3},
+    ],
+    ids=["mixed", "dense", "moe", "384 experts", "odd widths"],
+)
+def test_the_text_tower_equals_deepseek_v3(
+    fields: dict[str, Any],
+    tiny_config: KimiVLConfig,
+    with_text: Callable[..., KimiVLConfig],
+    random_model: BuildModel,
+) -> None:
+    model = random_model(with_text(tiny_config, **fields))
+    ids_BL = _random_ids(model.config, 2, 33)
+    with torch.no_grad():
+        expected_BLV = _hf_text(model)(input_ids=ids_BL, use_cache=False).logits
+        torch.testing.assert_close(model(ids_BL), expected_BLV, **TOLERANCE)
+
+
+def test_the_text_tower_equals_deepseek_v3_in_chunks_with_both_caches(tiny_model: KimiVL) -> None:
+    reference = _hf_text(tiny_model)
+    ids_BL = _random_ids(tiny_model.config, 2, 24)
+    lengths = [10, 6, 1, 1, 6]
+    with torch.no_grad():
+        hf_cache, hf_logits = None, list[Tensor]()
+        for part_BL in ids_BL.split(lengths, dim=1):
+            out = reference(input_ids=part_BL, past_key_values=hf_cache, use_cache=True)
+            hf_cache = out.past_key_values
+            hf_logits.append(out.logits)
+        torch.testing.assert_close(_in_pieces(tiny_model, ids_BL, lengths), torch.cat(hf_logits, dim=1), **TOLERANCE)
+
+
+@pytest.mark.parametrize("lengths", [[24], [1] * 24, [10, 6, 1, 1, 6], [23, 1]], ids=str)
+def test_cached_equals_uncached(tiny_model: KimiVL, lengths: list[int]) -> None:
+    ids_BL = _random_ids(tiny_model.config, 2, 24)
+    torch.testing.assert_close(_in_pieces(tiny_model, ids_BL, lengths), tiny_model(ids_BL), rtol=0, atol=1e-5)
+
+
+def test_a_truncated_cache_continues_as_if_the_rest_had_never_been_seen(tiny_model: KimiVL) -> None:
+    ids_BL = _random_ids(tiny_model.config, 1, 20)
+    cache = LatentCache(tiny_model.config.text, 1, 20, torch.float32)
+    tiny_model.decode(tiny_model.embed(ids_BL.flip(1)[:, :4]), cache)
+    cache.truncate(0)
+    tiny_model.decode(tiny_model.embed(ids_BL[:, :12]), cache)
+    tiny_model.decode(tiny_model.embed(ids_BL[:, :5]), cache)
+    cache.truncate(12)
+    continued_BLV = tiny_model.decode(tiny_model.embed(ids_BL[:, 12:]), cache)
+    torch.testing.assert_close(continued_BLV, tiny_model(ids_BL)[:, 12:], rtol=0, atol=1e-5)
+
+
+def _hf_whole(model: KimiVL) -> Any:
+    """Kimi K2.5 with our weights: names changed, qkv taken apart, rotary pairs laid out in halves."""
+    config = model.config
+    vision = config.vision
+    k25: Any = transformers.Kimi_K25Config(
+        text_config=_hf_text_config(config.text),
+        vision_config={
+            "patch_size": vision.patch_size,
+            "pos_emb_height": vision.init_pos_emb_height,
+            "pos_emb_width": vision.init_pos_emb_width,
+            "num_attention_heads": vision.num_attention_heads,
+            "num_hidden_layers": vision.num_hidden_layers,
+            "hidden_size": vision.hidden_size,
+            "intermediate_size": vision.intermediate_size,
+            "rope_parameters": {"rope_type": "axial", "rope_theta": 10000.0},
+        },
+        projection_hidden_size=vision.hidden_size,
+        image_token_id=config.media_placeholder_token_id,
+        video_token_id=config.text.vocab_size,
+        tie_word_embeddings=False,
+    )
+    reference: Any = transformers.Kimi_K25ForConditionalGeneration(k25).eval()
+    reference.load_state_dict(_renamed(model))
+    return reference
+
+
+def _renamed(model: KimiVL) -> dict[str, Tensor]:
+    heads, head_dim = model.config.vision.num_attention_heads, model.config.vision.head_dim
+    halves = torch.cat((torch.arange(0, head_dim, 2), torch.arange(1, head_dim, 2)))
+    changes = [
+        ("language_model.model.", "model.language_model."),
+        ("language_model.lm_head.", "lm_head."),
+        ("multi_modal_projector.linear_1.", "model.mm_projector.in_proj."),
+        ("multi_modal_projector.linear_2.", "model.mm_projector.out_proj."),
+        ("multi_modal_projector.", "model.mm_projector."),
+        ("vision_tower.patch_embed.pos_emb.weight", "model.vision_tower.patch_embed.pos_emb.position_embeddings"),
+        ("vision_tower.encoder.blocks.", "model.vision_tower.layers."),
+        ("vision_tower.encoder.", "model.vision_tower."),
+        ("vision_tower.", "model.vision_tower."),
+    ]
+    parts = [(".norm1.", ".norm2."), (".norm0.", ".norm1."), (".mlp.fc1.", ".mlp.fc2."), (".mlp.fc0.", ".mlp.fc1.")]
+    parts.append((".wo.", ".attn.proj."))
+    state: dict[str, Tensor] = {}
+    for name, tensor in model.state_dict().items():
+        old, new = next((old, new) for old, new in changes if name.startswith(old))
+        renamed = new + name.removeprefix(old)
+        if ".layers." in renamed and "vision_tower" in renamed:
+            old, new = next(((old, new) for old, new in parts if old in renamed), ("", ""))
+            renamed = renamed.replace(old, new) if old else renamed
+        if ".wqkv." not in renamed:
+            state[renamed] = tensor
+            continue
+        for letter, rows in zip("qkv", tensor.chunk(3), strict=True):
+            if letter != "v":
+                rows = rows.unflatten(0, (heads, head_dim))[:, halves].flatten(0, 1)
+            state[renamed.replace(".wqkv.", f".attn.{letter}_proj.")] = rows
+    return state
+
+
+def test_the_whole_model_with_two_pictures_equals_kimi_k25_at_one_frame(tiny_model: KimiVL) -> None:
+    generator = torch.Generator().manual_seed(3)
+    grid_hw = torch.tensor([[4, 6], [10, 2]])
+    pixels_PCHW = torch.rand(44, 3, 14, 14, generator=generator) * 2 - 1
+    media = tiny_model.config.media_placeholder_token_id
+    ids_BL = torch.tensor([[5, 6, *[media] * 6, 7, *[media] * 5, 8, 9]])
+    reference = _hf_whole(tiny_model)
+    grid_thw = torch.cat((torch.ones(2, 1, dtype=torch.int64), grid_hw), dim=1)
+    with torch.no_grad():
+        features = reference.model.get_image_features(pixels_PCHW, grid_thw).pooler_output
+        torch.testing.assert_close(tiny_model.encode_images(pixels_PCHW, grid_hw), torch.cat(features), **TOLERANCE)
+        expected_BLV = reference(input_ids=ids_BL, pixel_values=pixels_PCHW, image_grid_thw=grid_thw).logits
+        torch.testing.assert_close(tiny_model(ids_BL, pixels_PCHW, grid_hw), expected_BLV, **TOLERANCE)
