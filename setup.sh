@@ -2,12 +2,18 @@
 # Brings a Debian or Ubuntu machine to where moonhand runs. Each part is quick when nothing is missing.
 #   setup.sh venv demo|test   .venv with the package (test: and its development tools)
 #   setup.sh browser          a Chromium
-#   setup.sh display          Xvfb, openbox and xclip, for tests of the desktop
+#   setup.sh desktop          Xvfb, openbox, xclip and Tk, for tests of the desktop
+#   setup.sh fonts            typefaces, for training and evaluating nano and their tests
 # PYTHON=/path/to/python3 chooses the interpreter; MOONHAND_CHROMIUM=/path/to/chromium the browser.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 TORCH_FOR_CPU="torch==2.13.0"
+FONTS=( # family=Debian package
+    "DejaVu Sans=fonts-dejavu" "DejaVu Math TeX Gyre=fonts-dejavu" "Liberation Sans=fonts-liberation"
+    "Open Sans=fonts-open-sans" "Roboto=fonts-roboto" "Lato=fonts-lato" "Cantarell=fonts-cantarell"
+    "Noto Sans=fonts-noto-core" "Noto Serif=fonts-noto-core"
+)
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 
@@ -109,22 +115,39 @@ set_up_browser() {
         "export MOONHAND_CHROMIUM=/path/to/chromium"
 }
 
-set_up_display() {
+set_up_desktop() {
     local missing=()
     command -v Xvfb >/dev/null || missing+=(xvfb)
     command -v openbox >/dev/null || missing+=(openbox)
     command -v xclip >/dev/null || missing+=(xclip)
+    .venv/bin/python -c 'import tkinter' 2>/dev/null || missing+=(python3-tk)
+    if [ ${#missing[@]} -gt 0 ]; then
+        apt_install "${missing[@]}" || fail "missing for the tests of the desktop: ${missing[*]}" \
+            "sudo apt-get install ${missing[*]}"
+    fi
+    .venv/bin/python -c 'import tkinter' 2>/dev/null || fail "the Python of .venv is built without tkinter" \
+        "use Debian's: make clean && make PYTHON=/usr/bin/python3 test"
+}
+
+has_font() { [ "$(fc-match --format '%{family[0]}' "$1" 2>/dev/null)" = "$1" ]; }
+
+set_up_fonts() { # the typefaces that nano's screens and the evaluation's pages are drawn in
+    local pair missing=()
+    command -v fc-match >/dev/null || missing+=(fontconfig)
+    for pair in "${FONTS[@]}"; do
+        has_font "${pair%%=*}" || missing+=("${pair##*=}")
+    done
     [ ${#missing[@]} -eq 0 ] && return 0
-    apt_install "${missing[@]}" || fail "missing for the tests of the desktop: ${missing[*]}" \
-        "sudo apt-get install ${missing[*]}"
+    apt_install "${missing[@]}" || fail "typefaces are missing: ${missing[*]}" "sudo apt-get install ${missing[*]}"
 }
 
 case "${1:-}" in
 venv) set_up_venv "${2:-demo}" ;;
 browser) set_up_browser ;;
-display) set_up_display ;;
+desktop) set_up_desktop ;;
+fonts) set_up_fonts ;;
 *)
-    sed -n '2,6s/^# //p' "${BASH_SOURCE[0]}" >&2
+    sed -n '2,7s/^# //p' "${BASH_SOURCE[0]}" >&2
     exit 2
     ;;
 esac

@@ -127,7 +127,8 @@ class _Layout:
 
 
 _HEADING = re.compile(
-    r"^[ \t]*(?:\#{2,6}[ \t]*\**(?P<marked>observation|thought|action|code|tool ?call)s?\**[ \t]*(?::\**|$)"
+    r"(?:^|(?<=\u25b7))[ \t]*"
+    r"(?:\#{2,6}[ \t]*\**(?P<marked>observation|thought|action|code|tool ?call)s?\**[ \t]*(?::\**|$)"
     r"|\**(?P<plain>observation|thought|action|code|tool ?call)s?\**[ \t]*:\**)",
     re.IGNORECASE | re.MULTILINE,
 )

@@ -23,8 +23,8 @@ SCREENSPOT_PRO_SYSTEM = (
     "pyautogui code to complete the task. Provide your response in this format:\n\n## Action:\nProvide clear, concise, "
     "and actionable instructions.\n\n## Code:\nGenerate a corresponding Python code snippet using pyautogui that "
     "clicks on the identified UI element using normalized screen coordinates (values between 0 and 1). The script "
-    "should dynamically adapt to the current screen resolution by converting the normalized coordinates to actual pixel "
-    "positions."
+    "should dynamically adapt to the current screen resolution by converting the normalized coordinates to actual "
+    "pixel positions."
 )
 AGENT_SYSTEM = (
     "You are a GUI agent. You are given a task and a screenshot of the screen. You need to perform a series of "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -36,7 +37,7 @@ def browser(
 ) -> Screen:
     """A page in a Chromium of its own, opened by `with`. `viewport` is width and height in CSS px."""
 
-    def open_page() -> Env:
+    def open_page() -> AbstractContextManager[Env]:
         from ..envs import BrowserConfig, BrowserEnv
 
         return BrowserEnv(
@@ -51,7 +52,7 @@ def browser(
 def desktop(*, model: str | Path | Engine = "nano", monitor: int = 1, out: str | Path = RUNS) -> Screen:
     """One monitor of this machine's desktop, opened by `with`."""
 
-    def open_desktop() -> Env:
+    def open_desktop() -> AbstractContextManager[Env]:
         from ..envs import DesktopConfig, DesktopEnv
 
         return DesktopEnv(DesktopConfig(monitor=monitor))
@@ -62,15 +63,22 @@ def desktop(*, model: str | Path | Engine = "nano", monitor: int = 1, out: str |
 class Screen:
     """A screen and a model that finds things on it. A context manager; the model is loaded at its first use."""
 
-    def __init__(self, open_env: Callable[[], Env], *, model: str | Path | Engine = "nano", out: str | Path = RUNS):
+    def __init__(
+        self,
+        open_env: Callable[[], AbstractContextManager[Env]],
+        *,
+        model: str | Path | Engine = "nano",
+        out: str | Path = RUNS,
+    ) -> None:
         self._open_env = open_env
         self._model = model
         self._out = Path(out)
         self._engine: Engine | None = None
         self._env: Env | None = None
+        self._closing = ExitStack()
 
     def __enter__(self) -> Self:
-        self._env = self._open_env()
+        self._env = self._closing.enter_context(self._open_env())
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -78,9 +86,8 @@ class Screen:
 
     def close(self) -> None:
         """Close the screen; twice is fine."""
-        if self._env is not None:
-            self._env.close()
-            self._env = None
+        self._env = None
+        self._closing.close()
 
     @property
     def env(self) -> Env:

@@ -177,7 +177,7 @@ _USAGE = (
 )
 _NAMES_A_FIELD = re.compile(r"\b(field|input|box|area)\b", re.IGNORECASE)
 _QUOTES = {'"': '"', "'": "'", "\u201c": "\u201d", "\u2018": "\u2019"}
-_QUOTED = r"(?:\"(?P<a>.*)\"|'(?P<b>.*)'|\u201c(?P<c>.*)\u201d|\u2018(?P<d>.*)\u2019)"
+_QUOTED = r"(?:\"(?P<a>.*?)\"|'(?P<b>.*?)'|\u201c(?P<c>.*?)\u201d|\u2018(?P<d>.*?)\u2019)"
 _SUBMIT = r"(?P<submit>(?:,|\s+and|\s+then)\s*(?:press|hit)\s+enter|\s+and\s+submit)?"
 _TYPE = re.compile(
     rf"(?:type|write|enter|fill in)\s+{_QUOTED}(?:\s+(?:into|in)\s+(?P<target>.+?))?{_SUBMIT}",

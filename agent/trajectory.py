@@ -186,7 +186,8 @@ class Trajectory:
     def finish(
         self, status: str, *, success: bool | None = None, answer: str = "", error: str | None = None
     ) -> RunResult:
-        """Write the result into `run.json`, in place of an earlier one."""
+        """Write the result into `run.json`, in place of an earlier one; no step can follow."""
+        self.close()
         self.result = RunResult(
             status=status, success=success, steps=self._num_steps, path=self.path, answer=answer, error=error
         )

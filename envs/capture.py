@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from contextlib import suppress
 
 import mss
 import numpy as np
@@ -51,7 +52,8 @@ class ScreenCapture:
         return Frame(pixels_HW3, scale, captured_at_s, time.perf_counter() - start_s)
 
     def close(self) -> None:
-        self._mss.close()
+        with suppress(mss.ScreenShotError):  # the display may be gone
+            self._mss.close()
 
 
 def check_display(display: str | None) -> None:

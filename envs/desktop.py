@@ -10,8 +10,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Literal, Self, assert_never
@@ -33,7 +33,7 @@ from .actions import (
 )
 from .capture import ScreenCapture
 from .env import Effect, Frame, check_on_screen, nothing_to_do
-from .errors import EnvError, MissingTool, UnsupportedAction
+from .errors import EnvError, MissingTool, NoDisplay, UnsupportedAction
 from .geometry import Point
 from .hands import Hands, PyAutoGuiHands, XTestHands
 from .settle import wait_until_still
@@ -80,13 +80,13 @@ class DesktopEnv:
     def __enter__(self) -> Self:
         config = self.config
         with ExitStack() as stack:
+            stack.enter_context(_on_signals(self._release_from_signal))
             self._capture = ScreenCapture(display=config.display, monitor=config.monitor)
             stack.callback(self._capture.close)
             self._hands = self._new_hands()
             if isinstance(self._hands, XTestHands):
                 stack.callback(self._hands.close)
             stack.callback(self._release_all)
-            stack.enter_context(_on_signals(self._release_from_signal))
             atexit.register(self.close)
             stack.callback(atexit.unregister, self.close)
             self._stack = stack.pop_all()
@@ -242,7 +242,8 @@ class DesktopEnv:
 
     def _let_go(self, hands: Hands, name: str, is_button: bool) -> None:
         if (name, is_button) in self._held:
-            hands.release(name, is_button=is_button)
+            with suppress(NoDisplay):  # nothing is held on a display that is gone
+                hands.release(name, is_button=is_button)
             self._held.remove((name, is_button))
 
     def _release_all(self) -> None:
@@ -271,7 +272,7 @@ def _unfolded(hands: Hands, keys: tuple[str, ...]) -> tuple[str, ...]:
     """The keys of a chord with the shift that a character such as "+" needs; all of them known to the keyboard."""
     unfolded: list[str] = []
     for key in keys:
-        stroke = hands.stroke(key) if len(key) == 1 else (key,)
+        stroke = hands.stroke(key)
         if stroke is None:
             raise UnsupportedAction(f"press {'+'.join(keys)}: the keyboard has no key {key!r}; type it as text")
         unfolded.extend(one for one in stroke if one not in unfolded)
@@ -284,7 +285,7 @@ def _notches(turn: float) -> int:
 
 
 @contextmanager
-def _on_signals(release: Any) -> Generator[None]:
+def _on_signals(release: Callable[[], None]) -> Generator[None]:
     """Call `release` on SIGINT and SIGTERM before what the program does on them; only in the main thread."""
     if threading.current_thread() is not threading.main_thread():
         yield

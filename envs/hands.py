@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from importlib import import_module
 from typing import Any, Protocol
 
@@ -16,7 +17,7 @@ class Hands(Protocol):
     def press(self, name: str, *, is_button: bool) -> None: ...
     def release(self, name: str, *, is_button: bool) -> None: ...
     def wheel(self, dx: int, dy: int) -> None: ...
-    def stroke(self, character: str) -> tuple[str, ...] | None: ...  # keys to hold together for it; None if none do
+    def stroke(self, name: str) -> tuple[str, ...] | None: ...  # keys to hold together for it; None if none do
 
 
 KEYSYMS = {
@@ -37,6 +38,7 @@ class XTestHands:
         import Xlib.display
         import Xlib.error
 
+        self._lost = (Xlib.error.ConnectionClosedError, OSError)
         try:
             self._display: Any = Xlib.display.Display(display)  # its types know no extensions
         except (Xlib.error.DisplayError, OSError) as error:
@@ -74,25 +76,29 @@ class XTestHands:
             self._send(X.ButtonPress, turn)
             self._send(X.ButtonRelease, turn)
 
-    def stroke(self, character: str) -> tuple[str, ...] | None:
-        level = self._find(character)
-        if level is None:
+    def stroke(self, name: str) -> tuple[str, ...] | None:
+        found = self._find(name)
+        if found is None:
             return None
-        return ("shift", character) if level[1] == 1 else (character,)
+        return ("shift", name) if found[1] == 1 else (name,)
 
     def close(self) -> None:
-        self._display.close()
+        with suppress(*self._lost):
+            self._display.close()
 
     def _send(self, kind: int, detail: int, x: int = 0, y: int = 0) -> None:
         from Xlib.ext import xtest
 
-        xtest.fake_input(self._display, kind, detail, x=x, y=y)
-        self._display.sync()
+        try:
+            xtest.fake_input(self._display, kind, detail, x=x, y=y)
+            self._display.sync()
+        except self._lost as error:
+            raise NoDisplay(f"the display stopped answering ({error}): open the environment again") from error
 
     def _keycode(self, name: str) -> int:
         found = self._find(name)
         if found is None:
-            raise UnsupportedAction(f"the keyboard of this display has no key {name!r}: type it as text")
+            raise UnsupportedAction(f"the keyboard of this display has no key {name!r}; type it as text")
         return found[0]
 
     def _find(self, name: str) -> tuple[int, int] | None:
@@ -135,14 +141,12 @@ class PyAutoGuiHands:
         if dx:
             self._gui.hscroll(dx)
 
-    def stroke(self, character: str) -> tuple[str, ...] | None:
-        return (character,) if character.isascii() and self._gui.isValidKey(character) else None
+    def stroke(self, name: str) -> tuple[str, ...] | None:
+        # What is not a valid key, pyautogui drops without a word.
+        return (name,) if name.isascii() and self._gui.isValidKey(self._key(name)) else None
 
     def _key(self, name: str) -> str:
-        key = "win" if name == "meta" else "apps" if name == "menu" else name
-        if not self._gui.isValidKey(key):  # pyautogui would drop it without a word
-            raise UnsupportedAction(f"pyautogui has no key {name!r}: type it as text")
-        return key
+        return {"meta": "win", "menu": "apps"}.get(name, name)
 
 
 def _keysym(name: str) -> int:

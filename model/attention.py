@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -19,7 +20,7 @@ def varlen_attention(q_PHK: Tensor, k_PHK: Tensor, v_PHK: Tensor, cu_seqlens: Se
     `cu_seqlens` are the images' boundaries, from 0 to P. One kernel an image: a dense mask over the whole pack would
     cost as many times more as there are images. Images of equal length share one batched call.
     """
-    lengths = [end - start for start, end in zip(cu_seqlens, cu_seqlens[1:], strict=False)]
+    lengths = [end - start for start, end in pairwise(cu_seqlens)]
     if not lengths or cu_seqlens[0] != 0 or cu_seqlens[-1] != q_PHK.shape[0] or min(lengths) < 1:
         raise ValueError(f"cu_seqlens {list(cu_seqlens)} must rise from 0 to {q_PHK.shape[0]}")
     if len(set(lengths)) == 1:
@@ -28,7 +29,7 @@ def varlen_attention(q_PHK: Tensor, k_PHK: Tensor, v_PHK: Tensor, cu_seqlens: Se
     return torch.cat(
         [
             varlen_attention(q_PHK[start:end], k_PHK[start:end], v_PHK[start:end], (0, end - start))
-            for start, end in zip(cu_seqlens, cu_seqlens[1:], strict=False)
+            for start, end in pairwise(cu_seqlens)
         ]
     )
 

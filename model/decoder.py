@@ -23,9 +23,7 @@ class DecoderLayer(nn.Module):
         self.post_attention_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
         self.mlp = MoE(config) if config.is_moe(index) else MLP(config.hidden_size, config.intermediate_size)
 
-    def forward(
-        self, x_BLD: Tensor, rotations_BLK: Tensor, cache: LayerCache | None, mask_LS: Tensor | None
-    ) -> Tensor:
+    def forward(self, x_BLD: Tensor, rotations_BLK: Tensor, cache: LayerCache | None, mask_LS: Tensor | None) -> Tensor:
         x_BLD = x_BLD + self.self_attn(self.input_layernorm(x_BLD), rotations_BLK, cache, mask_LS)
         return x_BLD + self.mlp(self.post_attention_layernorm(x_BLD))
 

@@ -109,9 +109,7 @@ def preprocess(picture: npt.NDArray[np.uint8] | Image.Image, config: ImageConfig
     values_HWC = canvas_HWC.astype(np.float32) / np.float32(255)
     values_HWC = (values_HWC - np.asarray(config.image_mean, np.float32)) / np.asarray(config.image_std, np.float32)
     patches_PCHW = values_HWC.reshape(grid_hw[0], p, grid_hw[1], p, 3).transpose(0, 2, 4, 1, 3).reshape(-1, 3, p, p)
-    return ImagePatches(
-        pixel_values_PCHW=np.ascontiguousarray(patches_PCHW), grid_hw=grid_hw, transform=transform
-    )
+    return ImagePatches(pixel_values_PCHW=np.ascontiguousarray(patches_PCHW), grid_hw=grid_hw, transform=transform)
 
 
 def _to_rgb(picture: npt.NDArray[np.uint8] | Image.Image) -> Image.Image:

@@ -76,9 +76,7 @@ class Experts(nn.Module):
         nn.init.normal_(self.down_proj, std=inner**-0.5)
 
 
-def grouped_experts(
-    x_LD: Tensor, weights_LA: Tensor, ids_LA: Tensor, gate_up_EID: Tensor, down_EDI: Tensor
-) -> Tensor:
+def grouped_experts(x_LD: Tensor, weights_LA: Tensor, ids_LA: Tensor, gate_up_EID: Tensor, down_EDI: Tensor) -> Tensor:
     """Weighted sum of each token's experts: tokens are sorted by expert, each expert multiplies its rows once."""
     num_experts, num_active = gate_up_EID.shape[0], ids_LA.shape[-1]
     order = ids_LA.flatten().argsort(stable=True)

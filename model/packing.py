@@ -43,7 +43,10 @@ class LabelledScreen:
 
 @dataclass(frozen=True)
 class Batch:
-    """Arrays of B screens of one size; L tokens (padded), P patches and T image tokens a screen."""
+    """Arrays of B screens of one size; L tokens (padded), P patches and T image tokens a screen.
+
+    Without any question L is 0 and the tower alone has something to learn.
+    """
 
     pixels_BHW3: npt.NDArray[np.uint8]  # padded to whole merge groups
     input_ids_BL: npt.NDArray[np.int64]
@@ -58,11 +61,11 @@ class Batch:
     ask_tokens_BQT: npt.NDArray[np.bool_]  # image tokens of the region asked for
 
 
-def pack(
-    screens: Sequence[LabelledScreen], tokenizer: Tokenizer, config: KimiVLConfig, *, num_words: int
-) -> Batch:
+def pack(screens: Sequence[LabelledScreen], tokenizer: Tokenizer, config: KimiVLConfig, *, num_words: int) -> Batch:
     """Pack screens of one size; raises ValueError when sizes differ or a screen would have to be rescaled."""
     height_px, width_px = screens[0].pixels_HW3.shape[:2]
+    if {screen.pixels_HW3.shape for screen in screens} != {(height_px, width_px, 3)}:
+        raise ValueError(f"one batch holds screens of one size, got {sorted({s.pixels_HW3.shape for s in screens})}")
     transform = image_transform(width_px, height_px, config.image)
     if (transform.resized_width_px, transform.resized_height_px) != (width_px, height_px):
         raise ValueError(f"{width_px}x{height_px} px exceeds the patch limit {config.image.in_token_limit}")
@@ -89,9 +92,7 @@ def pack(
         token_kinds_BT=np.stack([row.token_kinds for row in rows]),
         token_points_BT2=np.stack([row.token_points for row in rows]),
         ask_positions_BQ=_padded([row.ask_positions for row in rows], asks, -1),
-        ask_tokens_BQT=np.stack(
-            [np.pad(row.ask_tokens, ((0, asks - len(row.ask_tokens)), (0, 0))) for row in rows]
-        ),
+        ask_tokens_BQT=np.stack([np.pad(row.ask_tokens, ((0, asks - len(row.ask_tokens)), (0, 0))) for row in rows]),
     )
 
 
@@ -178,9 +179,7 @@ def _pack_one(
     for number, (_, region_index) in enumerate(screen.questions):
         if region_index is not None:
             ask_tokens[number] = covered[region_index]
-    return _Row(
-        ids, positions, segments, labels, ask_positions, ask_tokens, patch_words, token_words, kinds, points
-    )
+    return _Row(ids, positions, segments, labels, ask_positions, ask_tokens, patch_words, token_words, kinds, points)
 
 
 def _coverage(box: Box, grid_hw: tuple[int, int], cell_px: int) -> npt.NDArray[np.float64]:

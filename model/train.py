@@ -20,6 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .config import KimiVLConfig
 from .kimi_vl import KimiVL
 from .moe import Router
 from .optim import Muon
@@ -31,7 +32,7 @@ POINT_FREQUENCIES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)  # cycles over the scr
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """How long and how fast. Learning rates rise over `warmup_steps`, hold, and fall to 0 over the last `decay_share`."""
+    """How long and how fast: rates rise over `warmup_steps`, hold, and fall to 0 over the last `decay_share`."""
 
     total_steps: int
     muon_lr: float = 0.02
@@ -94,6 +95,8 @@ def initialise(model: KimiVL, vocabulary: Vocabulary, seed: int) -> None:
     zero = ("wo.weight", "fc1.weight", "o_proj.weight", "down_proj", "down_proj.weight")
     for name, parameter in model.named_parameters():
         if parameter.ndim < 2 or name.endswith("pos_emb.weight"):
+            if name.endswith("bias"):
+                nn.init.zeros_(parameter)
             continue
         with torch.no_grad():
             fan_in = parameter[0].numel() if parameter.ndim != 3 else parameter.shape[-1]
@@ -146,34 +149,12 @@ def compute_losses(
         return torch.from_numpy(array).to(device, non_blocking=True)
 
     model_config = model.config
-    patch_px = model_config.vision.patch_size
-    pixels = put(batch.pixels_BHW3)
-    screens, height_px, width_px, _ = pixels.shape
-    grid = (height_px // patch_px, width_px // patch_px)
-    grids = [grid] * screens
-    patches = pixels.view(screens, grid[0], patch_px, grid[1], patch_px, 3).permute(0, 1, 3, 5, 2, 4)
-    mean, std = (torch.tensor(v, device=device).view(3, 1, 1) for v in (model_config.image.image_mean,
-                                                                         model_config.image.image_std))  # fmt: skip
-    patches_PCHW = (patches.reshape(-1, 3, patch_px, patch_px).float() / 255 - mean) / std
-    input_ids, segments = put(batch.input_ids_BL), put(batch.segments_BL)
-    labels, ask_positions = put(batch.labels_BL), put(batch.ask_positions_BQ)
+    patches_PCHW, grids = _patches(put(batch.pixels_BHW3), model_config)
     parts: dict[str, Tensor] = {}
     metrics: dict[str, float] = {}
     with torch.autocast(device.type, torch.bfloat16):
         tower_PD = model.vision_tower(patches_PCHW, grids)
-        tokens_TD = model.multi_modal_projector(
-            merge_patches(tower_PD, grids, model_config.vision.merge_kernel_size)
-        )
-        x_BLD = model.embed(input_ids, tokens_TD.float())
-        hidden_BLD = model.language_model.model(
-            x_BLD, positions_BL=put(batch.positions_BL), mask_LS=_block_mask(segments)
-        )
-        learned = labels != IGNORE
-        logits = model.language_model.lm_head(hidden_BLD[learned])
-    parts["language"] = _language_loss(
-        logits.float(), labels[learned], vocabulary, config.number_sigma, metrics
-    )
-
+        tokens_TD = model.multi_modal_projector(merge_patches(tower_PD, grids, model_config.vision.merge_kernel_size))
     patch_words = put(batch.patch_words_BP).flatten()
     known = patch_words != IGNORE
     patch_logits = heads.patch_words(tower_PD[known].float())
@@ -186,21 +167,46 @@ def compute_losses(
     word_rows = model.language_model.model.embed_tokens.weight[list(vocabulary.word_ids)]
     word_logits = normed_TD[worded] @ word_rows.T + heads.token_words(normed_TD[worded])
     parts["token_words"] = -(token_words[worded] * word_logits.log_softmax(-1)).sum(-1).mean()
-
-    kinds = put(batch.token_kinds_BT).flatten()
-    parts["kinds"] = F.cross_entropy(heads.kinds(normed_TD), kinds)
+    parts["kinds"] = F.cross_entropy(heads.kinds(normed_TD), put(batch.token_kinds_BT).flatten())
     points = put(batch.token_points_BT2).flatten(0, 1)
     placed = ~points[:, 0].isnan()
-    wanted = _waves(points[placed]).flatten(1)
-    parts["points"] = F.mse_loss(heads.points(normed_TD[placed]), wanted)
+    if placed.any():
+        wanted = _waves(points[placed]).flatten(1)
+        parts["points"] = F.mse_loss(heads.points(normed_TD[placed]), wanted)
 
-    parts["asks"] = _ask_loss(heads, hidden_BLD.float(), input_ids == model_config.media_placeholder_token_id,
-                              ask_positions, put(batch.ask_tokens_BQT), metrics)  # fmt: skip
+    if batch.input_ids_BL.shape[1]:
+        input_ids, labels = put(batch.input_ids_BL), put(batch.labels_BL)
+        learned = labels != IGNORE
+        with torch.autocast(device.type, torch.bfloat16):
+            hidden_BLD = model.language_model.model(
+                model.embed(input_ids, tokens_TD),
+                positions_BL=put(batch.positions_BL),
+                mask_LS=block_mask(put(batch.segments_BL)),
+            )
+            logits = model.language_model.lm_head(hidden_BLD[learned])
+        parts["language"] = _language_loss(logits.float(), labels[learned], vocabulary, config.number_sigma, metrics)
+        is_media = input_ids == model_config.media_placeholder_token_id
+        parts["asks"] = _ask_loss(
+            heads, hidden_BLD.float(), is_media, put(batch.ask_positions_BQ), put(batch.ask_tokens_BQT), metrics
+        )
     total = torch.stack([getattr(weights, name) * loss for name, loss in parts.items()]).sum()
     return Losses(total, {name: float(loss.detach()) for name, loss in parts.items()} | metrics)
 
 
-def _block_mask(segments_BL: Tensor) -> Tensor:
+def _patches(pixels_BHW3: Tensor, config: KimiVLConfig) -> tuple[Tensor, list[tuple[int, int]]]:
+    """Normalised patches [P, 3, p, p] of equal screens, and their grids."""
+    p = config.vision.patch_size
+    screens, height_px, width_px, _ = pixels_BHW3.shape
+    grid = (height_px // p, width_px // p)
+    cells = pixels_BHW3.view(screens, grid[0], p, grid[1], p, 3).permute(0, 1, 3, 5, 2, 4).reshape(-1, 3, p, p)
+    mean, std = (
+        torch.tensor(values, device=cells.device).view(3, 1, 1)
+        for values in (config.image.image_mean, config.image.image_std)
+    )
+    return (cells.float() / 255 - mean) / std, [grid] * screens
+
+
+def block_mask(segments_BL: Tensor) -> Tensor:
     """bool [B, 1, L, L]: causal, to the prefix and within one's own question; padding sees itself only."""
     length = segments_BL.shape[1]
     query, key = segments_BL[:, :, None], segments_BL[:, None, :]
@@ -296,9 +302,7 @@ class Trainer:
         for optimiser, full in zip(self.optimisers, (self.config.muon_lr, self.config.adam_lr), strict=True):
             for group in optimiser.param_groups:
                 group["lr"] = full * rate
-        losses = compute_losses(
-            self.model, self.heads, self.vocabulary, batch, self.config, self.weights, self.device
-        )
+        losses = compute_losses(self.model, self.heads, self.vocabulary, batch, self.config, self.weights, self.device)
         losses.total.backward()
         nn.utils.clip_grad_norm_([*self.model.parameters(), *self.heads.parameters()], self.config.grad_clip)
         for optimiser in self.optimisers:
@@ -317,10 +321,11 @@ class Trainer:
     def _balance(self) -> float:
         """Raise the selection bias of idle experts and lower that of busy ones (DeepSeek-V3, section 2.1.2)."""
         worst = 1.0
-        for name, router in self._routers.items():
-            load = self._loads[name].float()
-            router.e_score_correction_bias += self.config.balance_rate * (load.mean() - load).sign()
+        for name, counts in self._loads.items():
+            router, load = self._routers[name], counts.float()
+            router.e_score_correction_bias.add_((load.mean() - load).sign(), alpha=self.config.balance_rate)
             worst = max(worst, float(load.max() / load.mean()))
+        self._loads.clear()
         return worst
 
     def save(self, path: Path) -> None:
@@ -354,8 +359,8 @@ def train(trainer: Trainer, batches: Iterable[Batch], folder: Path) -> Iterator[
             start = time.perf_counter()
             figures = trainer.train_step(batch)
             figures["step_s"] = time.perf_counter() - start
-            if not math.isfinite(figures["language"]):
-                raise FloatingPointError(f"the loss is {figures['language']} at step {trainer.step}: lower the rates")
+            if not all(map(math.isfinite, figures.values())):
+                raise FloatingPointError(f"a loss is not finite at step {trainer.step}, lower the rates: {figures}")
             curve.write(json.dumps({"step": trainer.step, **{k: round(v, 5) for k, v in figures.items()}}) + "\n")
             curve.flush()
             if trainer.step % trainer.config.checkpoint_every == 0:

@@ -125,7 +125,7 @@ def check_display(environ: Mapping[str, str]) -> Finding:
         detail = "Wayland without X: moonhand run --desktop needs X11 or XWayland"
         return Finding("display", False, False, detail, "log in to an X11 session, or use --virtual 1280x800")
     detail = "DISPLAY is not set: moonhand run --desktop has no screen; --url and --virtual need none"
-    return Finding("display", False, False, detail, "export DISPLAY=:0")
+    return Finding("display", False, False, detail, "export DISPLAY=:0  # where an X server runs")
 
 
 def check_program(name: str, *, needed_for: str, package: str) -> Finding:

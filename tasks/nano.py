@@ -6,12 +6,12 @@ published layout. It resumes where it stopped.
 
 from __future__ import annotations
 
-import json
+import copy
 import random
 import re
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -25,8 +25,8 @@ from ..model.kimi_vl import KimiVL
 from ..model.packing import Batch, LabelledScreen, Region, pack
 from ..model.tokenizer import NUM_SPECIAL, Tokenizer, write_tiktoken_model
 from ..model.train import TrainConfig, Trainer, Vocabulary, initialise, train
-
-from .synthetic import BRANDS, PROSE, TYPED, Screen, draw_screen, questions
+from ..model.weights import FP32_SUFFIX, save_checkpoint
+from .synthetic import BRANDS, PROSE, TYPED, Screen, draw_screen, draw_sheet, questions
 from .vocabulary import BUTTONS, CHECKBOXES, FIELDS, HEADINGS, LINKS, TABS, WORDINGS, Kind
 
 KINDS: tuple[Kind, ...] = ("button", "link", "field", "checkbox")
@@ -34,21 +34,26 @@ KINDS: tuple[Kind, ...] = ("button", "link", "field", "checkbox")
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """Part of the curriculum: up to `until_step`, batches of one of `sizes` (width, height px)."""
+    """Part of the curriculum: up to `until_step`, batches of one of `sizes` (width, height px).
+
+    `sheet_share` of the batches are pages of words; without questions the tower learns alone.
+    """
 
     until_step: int
     sizes: tuple[tuple[int, int], ...]
     screens: int
     questions: int
+    sheet_share: float = 0.0
 
 
 SMALL = ((336, 252), (308, 280), (364, 224), (300, 240))
 MIDDLE = ((448, 336), (420, 364), (504, 308), (400, 300))
 LARGE = ((640, 480), (588, 476), (560, 420), (700, 476), (720, 540), (800, 600))
 STAGES: tuple[Stage, ...] = (
-    Stage(until_step=1500, sizes=SMALL, screens=16, questions=10),
-    Stage(until_step=2400, sizes=MIDDLE + SMALL[:1], screens=10, questions=14),
-    Stage(until_step=3300, sizes=LARGE, screens=5, questions=24),
+    Stage(until_step=700, sizes=SMALL, screens=16, questions=10),
+    Stage(until_step=1200, sizes=SMALL, screens=16, questions=12, sheet_share=0.2),
+    Stage(until_step=1600, sizes=MIDDLE + SMALL[:1], screens=10, questions=14, sheet_share=0.1),
+    Stage(until_step=2000, sizes=LARGE, screens=5, questions=24),
 )
 
 
@@ -63,7 +68,7 @@ def bare_word(word: str) -> str:
 
 
 def vocabulary_tokens() -> list[bytes]:
-    """Base tokens in rank order: all bytes, the numbers of two and three digits, then words with and without a space."""
+    """Base tokens by rank: all bytes, the numbers of two and three digits, words with and without a space before."""
     tokens = [bytes([value]) for value in range(256)]
     tokens += [f"{n:02d}".encode() for n in range(100)] + [f"{n:03d}".encode() for n in range(1000)]
     texts = [*vocabulary_words(), "system", "You are a helpful assistant", "user", "image", "assistant"]
@@ -121,9 +126,7 @@ def labelled(screen: Screen, rng: random.Random, num_questions: int, classes: di
     index = {id(control): number for number, control in enumerate(screen.controls)}
     return LabelledScreen(
         pixels_HW3=screen.pixels_HW3,
-        words=tuple(
-            (classes[word], w.box) for w in screen.words if (word := bare_word(w.text)) and word in classes
-        ),
+        words=tuple((classes[word], w.box) for w in screen.words if (word := bare_word(w.text)) and word in classes),
         regions=tuple(Region(KINDS.index(c.kind), c.point, c.parts) for c in screen.controls),
         questions=tuple(
             (q.instruction, None if q.control is None else index[id(q.control)])
@@ -152,10 +155,13 @@ class NanoBatches(Dataset[Batch]):
         rng = random.Random(f"{self.seed}-{index}")
         classes = word_classes()
         width_px, height_px = rng.choice(stage.sizes)
-        screens = []
+        is_sheet = rng.random() < stage.sheet_share
+        draw, num_questions = (draw_sheet, 0) if is_sheet else (draw_screen, stage.questions)
+        screens: list[LabelledScreen] = []
         while len(screens) < stage.screens:
-            screen = draw_screen(rng, width_px, height_px)
-            if screen.controls and (sample := labelled(screen, rng, stage.questions, classes)).questions:
+            screen = draw(rng, width_px, height_px)
+            sample = labelled(screen, rng, num_questions, classes)
+            if len(sample.questions) >= num_questions * 0.7 and sample.words:
                 screens.append(sample)
         return pack(screens, self.tokenizer, self.config, num_words=len(classes))
 
@@ -176,7 +182,7 @@ def train_command(
     seed: int = 0,
     workers: int = 1,
     device: str = "cuda" if torch.cuda.is_available() else "cpu",
-    stages: Annotated[str, typer.Option(help="The stages' last steps, such as 1500,2400,3300")] = "",
+    stages: Annotated[str, typer.Option(help="The stages' last steps, such as 700,1200,1600,2000")] = "",
     muon_lr: float = 0.02,
     adam_lr: float = 2e-3,
     decay_share: float = 0.3,
@@ -184,13 +190,9 @@ def train_command(
     """Train moonhand-nano, or go on from OUT/checkpoint.pt."""
     plan = list(STAGES)
     if stages:
-        plan = [
-            Stage(until_step=int(until), sizes=s.sizes, screens=s.screens, questions=s.questions)
-            for until, s in zip(stages.split(","), STAGES, strict=True)
-        ]
+        plan = [replace(s, until_step=int(until)) for until, s in zip(stages.split(","), STAGES, strict=True)]
     if steps > plan[-1].until_step:
-        last = plan[-1]
-        plan[-1] = Stage(until_step=steps, sizes=last.sizes, screens=last.screens, questions=last.questions)
+        plan[-1] = replace(plan[-1], until_step=steps)
     out.mkdir(parents=True, exist_ok=True)
     tokens = vocabulary_tokens()
     write_tiktoken_model(tokens, out / "tiktoken.model")
@@ -223,14 +225,14 @@ def train_command(
 
 
 def export(model: KimiVL, tokenizer_folder: Path, folder: Path) -> None:
-    """Write bf16 weights, configs and the vocabulary in the published layout."""
-    from ..model.weights import save_checkpoint
-
+    """Write weights (bf16, the selection biases fp32), both configs and the vocabulary in the published layout."""
+    rounded = copy.deepcopy(model).cpu()
+    for name, parameter in rounded.named_parameters():
+        if not name.endswith(FP32_SUFFIX):
+            parameter.data = parameter.data.bfloat16()
     folder.mkdir(parents=True, exist_ok=True)
-    save_checkpoint(model, folder, dtype=torch.bfloat16)
+    save_checkpoint(rounded, folder)
     (folder / "tiktoken.model").write_bytes((tokenizer_folder / "tiktoken.model").read_bytes())
-    preprocessor = json.dumps(model.config.preprocessor_json(), indent=2) + "\n"
-    (folder / "preprocessor_config.json").write_text(preprocessor, encoding="utf-8")
 
 
 def _with_progress(
@@ -241,7 +243,8 @@ def _with_progress(
     with Progress(*columns) as progress:
         task = progress.add_task("", total=total, completed=start)
         for step, figures in steps:
-            progress.update(task, completed=step, description=f"loss {figures['language']:.3f}")
+            shown = f"reads {figures['patch_word_acc']:.2f} points {figures.get('near_acc', 0):.2f}"
+            progress.update(task, completed=step, description=shown)
             yield step, figures
 
 

@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 from rich import box as table_lines
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from ..agent import Target, draw_target, locate
+from ..agent import Mark, Target, draw, locate
 from ..agent.kimi import profile_of
 from ..envs import EnvError, Frame
 from ..model import ModelError, load
@@ -34,6 +34,8 @@ from .pages import SAMPLES, Sample, load_set, one_per_page, render_pages
 from .vocabulary import WORDINGS, Kind
 
 FIRST_SEED = 1_000_000  # of the 200 pages in the model card; nothing else may be measured or chosen on them
+CAPTION_PX = 26
+TABLE_WIDTH = 110  # characters
 Locate = Callable[[Frame, str], Target]
 Outcome = Literal["hit", "miss", "refused", "wrong format"]
 
@@ -119,15 +121,19 @@ def wilson(correct: int, n: int) -> tuple[float, float]:
 
 
 def by_kind(answers: Sequence[Answer]) -> dict[Kind, Score]:
-    return {kind: score([answer for answer in answers if answer.sample.kind == kind]) for kind in WORDINGS}
+    """A score for every kind of control that was asked for."""
+    kinds = {answer.sample.kind for answer in answers}
+    return {
+        kind: score([answer for answer in answers if answer.sample.kind == kind]) for kind in WORDINGS if kind in kinds
+    }
 
 
 def tabulate(title: str, answers: Sequence[Answer]) -> Table:
     """The table of the model card: a line a kind of control, and one for all."""
     table = Table(title=title, box=table_lines.MARKDOWN, title_justify="left")
-    table.add_column("control")
+    table.add_column("control", no_wrap=True)
     for name in ("asked", "in the box", "accuracy", "95 % interval", "refused", "wrong format", "median s"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     rows: dict[str, Score] = {**by_kind(answers), "all": score(answers)}
     for name, line in rows.items():
         low, high = line.ci95
@@ -146,12 +152,17 @@ def tabulate(title: str, answers: Sequence[Answer]) -> Table:
 
 
 def draw_answer(answer: Answer) -> Image.Image:
-    """The page with the box that was asked for (green where hit, red where not) and the point given."""
-    picture = draw_target(Frame(answer.sample.pixels_HW3), answer.target)
-    box = answer.sample.box
+    """The page with the box asked for (green where hit, red where not) and the point given; below it, the words."""
+    sample, target = answer.sample, answer.target
+    page = draw(Frame(sample.pixels_HW3), [Mark(label="", x_px=target.x_px, y_px=target.y_px)])
+    box, outline = sample.box, "limegreen" if answer.outcome == "hit" else "red"
     left_px, top_px = box.left_px - 2, box.top_px - 2
     edges = (left_px, top_px, left_px + box.width_px + 4, top_px + box.height_px + 4)
-    ImageDraw.Draw(picture).rectangle(edges, outline="limegreen" if answer.outcome == "hit" else "red", width=2)
+    ImageDraw.Draw(page).rectangle(edges, outline=outline, width=2)
+    picture = Image.new("RGB", (page.width, page.height + CAPTION_PX), "black")
+    picture.paste(page)
+    words = f"{answer.outcome}: {sample.instruction}  ->  {target.raw}"
+    ImageDraw.Draw(picture).text((8, page.height + 4), words, outline, ImageFont.load_default(14))
     return picture
 
 
@@ -209,7 +220,7 @@ def command(
                 picture_dir,
             )
     except (TaskError, EnvError, ModelError) as error:
-        errors.print(f"error: {error}", style="red", markup=False, highlight=False)
+        errors.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(1) from error
     if as_json:
         manifest = {**engine.manifest(), "prompt_sha256": profile_of(engine).sha256}
@@ -218,6 +229,7 @@ def command(
         sys.stdout.write("\n")
         return
     console = Console()
+    console.width = max(console.width, TABLE_WIDTH)  # the lines of the table are to be copied whole
     console.print(tabulate("One question a page", [answer for answer in answers if answer.counts]))
     if all_controls:
         console.print(tabulate("Every control of every page", answers))

@@ -100,6 +100,36 @@ def draw_screen(rng: random.Random, width_px: int, height_px: int) -> Screen:
     return _Form(rng, width_px, height_px).draw()
 
 
+def draw_sheet(rng: random.Random, width_px: int, height_px: int) -> Screen:
+    """A page full of words in many faces, sizes and colours: nothing to click, much to read."""
+    sheet = _Form(rng, width_px, height_px)
+    sheet.theme = _theme(rng)
+    sheet.image = Image.new("RGB", (width_px, height_px), sheet.theme.page)
+    sheet.pen = ImageDraw.Draw(sheet.image)
+    labels = BUTTONS + LINKS + FIELDS + CHECKBOXES + HEADINGS + TABS + PROSE
+    top_px = rng.uniform(0, 10)
+    while top_px < height_px:
+        sheet.family = rng.choice(FONT_FAMILIES)
+        sheet.size_px = rng.choices(range(11, 22), (1, 2, 4, 5, 6, 6, 5, 4, 3, 2, 1))[0]
+        line_px = sheet.line_px()
+        ink, paper = rng.choice(
+            (
+                (sheet.theme.text, sheet.theme.page),
+                (sheet.theme.text, sheet.theme.input),
+                (sheet.theme.muted, sheet.theme.page),
+                (sheet.theme.link, sheet.theme.card),
+                (sheet.theme.on_accent, sheet.theme.accent),
+            )
+        )
+        sheet.pen.rectangle((0, top_px, width_px, top_px + line_px + 2), paper)
+        left_px = rng.uniform(-20, 20)
+        while left_px < width_px:
+            bold = rng.random() < 0.3
+            left_px = sheet.text(left_px, top_px, rng.choice(labels), ink, bold=bold)[2] + rng.uniform(5, 20)
+        top_px += line_px + rng.uniform(0, 8)
+    return Screen(np.asarray(sheet.image), (), tuple(sheet.words))
+
+
 def questions(rng: random.Random, screen: Screen, count: int, refuse_share: float = 0.08) -> list[Question]:
     """Questions about a screen; a small share names controls that are not there."""
     asked: list[Question] = []
@@ -158,11 +188,15 @@ class _Theme:
 
 def _theme(rng: random.Random) -> _Theme:
     def near(base: int, spread: int) -> Colour:
-        return tuple(max(0, min(255, base + rng.randint(-spread, spread))) for _ in range(3))  # type: ignore[return-value]
+        red, green, blue = (max(0, min(255, base + rng.randint(-spread, spread))) for _ in range(3))
+        return red, green, blue
 
     hue = [rng.randint(20, 90), rng.randint(60, 130), rng.randint(140, 230)]
     rng.shuffle(hue)
     accent: Colour = (hue[0], hue[1], hue[2])
+    if rng.random() < 0.25:
+        lifted = [min(255, level + rng.randint(0, 60)) for level in hue]
+        accent = (lifted[0], lifted[1], lifted[2])
     if rng.random() < 0.12:
         accent = near(40, 25)
     if rng.random() < 0.3:
@@ -199,6 +233,7 @@ class _Form:
         self.radius_px = rng.choice((0, 2, 4, 6, 8, 12, 20))
         self.gap_px = rng.randint(4, 16)
         self.label_bold = rng.random() < 0.3
+        self.field_style = rng.choices(("box", "underline", "filled"), (8, 1.5, 1.5))[0]
         self.label_place = rng.choices(("above", "left", "inside"), (6, 3, 2))[0]
         top_px = 0.0
         if rng.random() < 0.45:
@@ -227,6 +262,8 @@ class _Form:
         columns = 2 if right_px - left_px > 26 * self.size_px and rng.random() < 0.35 else 1
         if rng.random() < 0.8:
             top_px = self._heading(left_px, right_px, top_px)
+        if rng.random() < 0.12:
+            top_px = self._tabs(left_px, right_px, top_px)
         step_px = (right_px - left_px + 16) / columns
         for column in range(columns):
             self._column(left_px + column * step_px, left_px + (column + 1) * step_px - 16, top_px, bottom_px)
@@ -262,7 +299,7 @@ class _Form:
         self.used.add(label)
         return label
 
-    def _text(
+    def text(
         self, left_px: float, top_px: float, text: str, colour: Colour, *, bold: bool = False, size_px: int = 0
     ) -> Box:
         """Draw words one after another and remember each; returns the line's box."""
@@ -281,7 +318,7 @@ class _Form:
     def _width(self, text: str, *, bold: bool = False, size_px: int = 0) -> float:
         return _font(self.family[1 if bold else 0], size_px or self.size_px).getlength(text)
 
-    def _line_px(self) -> float:
+    def line_px(self) -> float:
         return sum(_font(self.family[0], self.size_px).getmetrics())
 
     def _heading(self, left_px: float, right_px: float, top_px: float) -> float:
@@ -291,16 +328,16 @@ class _Form:
         if width_px > right_px - left_px:
             return top_px
         start_px = left_px if self.rng.random() < 0.7 else (left_px + right_px - width_px) / 2
-        box = self._text(start_px, top_px, text, self.theme.text, bold=True, size_px=size_px)
+        box = self.text(start_px, top_px, text, self.theme.text, bold=True, size_px=size_px)
         if self.rng.random() < 0.35:
-            box = self._text(start_px, box[3] + 2, self.rng.choice(PROSE), self.theme.muted)
+            box = self.text(start_px, box[3] + 2, self.rng.choice(PROSE), self.theme.muted)
         return box[3] + self.gap_px
 
     def _prose(self, left_px: float, right_px: float, top_px: float) -> float:
         text = self.rng.choice(PROSE)
         if left_px + self._width(text) > right_px:
             return top_px
-        return self._text(left_px, top_px, text, self.theme.muted)[3]
+        return self.text(left_px, top_px, text, self.theme.muted)[3]
 
     def _bar(self, top_px: float) -> float:
         """A strip of links across the page, at the top with a brand."""
@@ -312,33 +349,47 @@ class _Form:
             self.pen.rectangle((0, top_px, self.width_px, top_px + height_px), fill)
         else:
             coloured = False
-        text_top_px = top_px + (height_px - self._line_px()) / 2
+        text_top_px = top_px + (height_px - self.line_px()) / 2
         left_px = rng.uniform(6, 30)
         if rng.random() < 0.7:
-            left_px = self._text(left_px, text_top_px, rng.choice(BRANDS), self.theme.on_accent if coloured
+            left_px = self.text(left_px, text_top_px, rng.choice(BRANDS), self.theme.on_accent if coloured
                                  else self.theme.text, bold=True)[2] + rng.uniform(14, 60)  # fmt: skip
         colour = self.theme.on_accent if coloured else (self.theme.link if rng.random() < 0.6 else self.theme.text)
         for _ in range(rng.randint(1, 4)):
             label = self._label(LINKS + TABS)
             if label is None or left_px + self._width(label) > self.width_px - 6:
                 continue
-            box = self._text(left_px, text_top_px, label, colour)
+            box = self.text(left_px, text_top_px, label, colour)
             self._add("link", label, box, _middle(box), (box,))
             left_px = box[2] + rng.uniform(10, 34)
         return top_px + height_px
 
+    def _tabs(self, left_px: float, right_px: float, top_px: float) -> float:
+        """A row of tabs over a rule; they answer to the wordings of links."""
+        start_px, end_px = left_px, left_px
+        bottom_px = top_px + self.line_px() + self.rng.uniform(4, 12)
+        for index in range(self.rng.randint(2, 4)):
+            label = self._label(TABS)
+            if label is None or left_px + self._width(label) > right_px:
+                continue
+            box = self.text(left_px, top_px, label, self.theme.text if index == 0 else self.theme.muted)
+            self._add("link", label, box, _middle(box), (box,))
+            left_px, end_px = box[2] + self.rng.uniform(10, 28), box[2]
+        self.pen.line((start_px, bottom_px, max(end_px, right_px), bottom_px), self.theme.border)
+        return bottom_px + self.gap_px
+
     def _links(self, left_px: float, right_px: float, top_px: float) -> float:
         rng = self.rng
-        line_px = self._line_px()
+        line_px = self.line_px()
         if rng.random() < 0.35:
             text = rng.choice(PROSE)
             if left_px + self._width(text) < right_px:
-                left_px = self._text(left_px, top_px, text, self.theme.muted)[2] + 5
+                left_px = self.text(left_px, top_px, text, self.theme.muted)[2] + 5
         for _ in range(rng.randint(1, 3)):
             label = self._label(LINKS)
             if label is None or left_px + self._width(label) > right_px:
                 continue
-            box = self._text(left_px, top_px, label, self.theme.link)
+            box = self.text(left_px, top_px, label, self.theme.link)
             if rng.random() < 0.4:
                 self.pen.line((box[0], box[3] - 1, box[2], box[3] - 1), self.theme.link)
             self._add("link", label, box, _middle(box), (box,))
@@ -347,7 +398,7 @@ class _Form:
 
     def _buttons(self, left_px: float, right_px: float, top_px: float) -> float:
         rng = self.rng
-        height_px = self._line_px() + rng.uniform(5, 20)
+        height_px = self.line_px() + rng.uniform(5, 20)
         bold = rng.random() < 0.4
         wide = rng.random() < 0.3
         for index in range(1 if wide else rng.randint(1, 3)):
@@ -368,7 +419,7 @@ class _Form:
                 self.pen.rounded_rectangle(box, radius_px, self.theme.input, self.theme.border)
             colour = self.theme.on_accent if filled else self.theme.text
             text_left_px = left_px + (width_px - text_px) / 2
-            self._text(text_left_px, top_px + (height_px - self._line_px()) / 2, label, colour, bold=bold)
+            self.text(text_left_px, top_px + (height_px - self.line_px()) / 2, label, colour, bold=bold)
             self._add("button", label, box, _middle(box), (box,))
             left_px += width_px + rng.uniform(6, 18)
         return top_px + height_px
@@ -379,28 +430,34 @@ class _Form:
         if label is None:
             return top_px
         parts: list[Box] = []
-        height_px = self._line_px() + rng.uniform(4, 18)
+        height_px = self.line_px() + rng.uniform(4, 18)
         shown = label + (rng.choice((":", " *", "")) if self.label_place != "inside" else "")
         if self.label_place == "above":
-            parts.append(self._text(left_px, top_px, shown, self.theme.text, bold=self.label_bold))
+            parts.append(self.text(left_px, top_px, shown, self.theme.text, bold=self.label_bold))
             top_px = parts[0][3] + rng.uniform(1, 5)
         elif self.label_place == "left":
-            text_top_px = top_px + (height_px - self._line_px()) / 2
-            parts.append(self._text(left_px, text_top_px, shown, self.theme.text, bold=self.label_bold))
+            text_top_px = top_px + (height_px - self.line_px()) / 2
+            parts.append(self.text(left_px, text_top_px, shown, self.theme.text, bold=self.label_bold))
             indent_px = max(0.36 * (right_px - left_px), parts[0][2] - left_px + 6)
             left_px = min(left_px + indent_px, right_px - 3 * self.size_px)
         box = (left_px, top_px, right_px if rng.random() < 0.8 else left_px + (right_px - left_px) * 0.75,
                top_px + height_px)  # fmt: skip
         focused = rng.random() < 0.12
         edge = self.theme.accent if focused else self.theme.border
-        self.pen.rounded_rectangle(box, min(self.radius_px, height_px / 2), self.theme.input, edge, 2 if focused else 1)
-        inner = (left_px + rng.uniform(4, 12), top_px + (height_px - self._line_px()) / 2)
+        radius_px = min(self.radius_px, height_px / 2)
+        if self.field_style == "underline":
+            self.pen.line((box[0], box[3], box[2], box[3]), edge, 2 if focused else rng.choice((1, 2)))
+        elif self.field_style == "filled" and not focused:
+            self.pen.rounded_rectangle(box, radius_px, _blend(self.theme.card, self.theme.border, 0.3))
+        else:
+            self.pen.rounded_rectangle(box, radius_px, self.theme.input, edge, 2 if focused else 1)
+        inner = (left_px + rng.uniform(4, 12), top_px + (height_px - self.line_px()) / 2)
         if self.label_place == "inside":
-            self._text(*inner, label, self.theme.muted)
+            self.text(*inner, label, self.theme.muted)
         elif rng.random() < 0.4:
             typed = rng.choice(TYPED)
             if inner[0] + self._width(typed) < box[2]:
-                self._text(*inner, typed, self.theme.text if rng.random() < 0.7 else self.theme.muted)
+                self.text(*inner, typed, self.theme.text if rng.random() < 0.7 else self.theme.muted)
         self._add("field", label, box, _middle(box), (*parts, box))
         return box[3]
 
@@ -408,7 +465,7 @@ class _Form:
         rng = self.rng
         label = self._label(CHECKBOXES)
         side_px = max(10.0, self.size_px * rng.uniform(0.8, 1.15))
-        line_px = self._line_px()
+        line_px = self.line_px()
         if label is None or left_px + side_px + 8 + self._width(label) > right_px:
             return top_px
         square_top_px = top_px + (line_px - side_px) / 2
@@ -420,13 +477,18 @@ class _Form:
             x, y, s = left_px, square_top_px, side_px
             tick = [(x + s * 0.22, y + s * 0.52), (x + s * 0.42, y + s * 0.72), (x + s * 0.78, y + s * 0.3)]
             self.pen.line(tick, self.theme.on_accent, 2)
-        text = self._text(left_px + side_px + rng.uniform(4, 9), top_px, label, self.theme.text)
+        text = self.text(left_px + side_px + rng.uniform(4, 9), top_px, label, self.theme.text)
         box = (square[0], min(square[1], text[1]), text[2], max(square[3], text[3]))
         self._add("checkbox", label, box, _middle(square), (box,))
         return box[3]
 
     def _add(self, kind: Kind, label: str, box: Box, point: tuple[float, float], parts: tuple[Box, ...]) -> None:
         self.controls.append(Control(kind, label, box, point, parts))
+
+
+def _blend(one: Colour, other: Colour, share: float) -> Colour:
+    red, green, blue = (round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
+    return red, green, blue
 
 
 def _middle(box: Box) -> tuple[float, float]:

@@ -33,7 +33,7 @@ def virtual_display() -> Generator[VirtualDisplay]:
         yield screen
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def serve() -> Generator[Callable[[Mapping[str, str]], str]]:
     """Serves pages from 127.0.0.1: `serve({"/": html, ...})` gives the base URL, without a slash at its end.
 
@@ -61,7 +61,7 @@ def _serving(pages: Mapping[str, str]) -> Generator[str]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_address[1]}"

@@ -1,7 +1,7 @@
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from moonhand.agent import ParseError, Parsed, parse_kimi, write_kimi
+from moonhand.agent import Parsed, ParseError, parse_kimi, write_kimi
 from moonhand.envs import (
     MODIFIERS,
     NAMED_KEYS,
@@ -115,10 +115,18 @@ def test_a_call_is_read_as_its_action(text: str, action: Action) -> None:
 
 @pytest.mark.parametrize(
     "frame",
-    ["{}", "Sure, I will do that.\n{}", "```python\n{}\n```", "## Code:\n```python\nimport pyautogui\n{}\n```\n"]
-    + ["Thought: it's there\nAction: Click it\nToolcall: {}", "\u25c1think\u25b7maybe click(x=.9, y=.9)\u25c1/think\u25b7{}"]
-    + ["  `{}`", "\r\n{}\r\n", "I have to answer \u6d4b\u8bd5 \U0001f600: {}"],
-)  # fmt: skip
+    [
+        "{}",
+        "Sure, I will do that.\n{}",
+        "```python\n{}\n```",
+        "## Code:\n```python\nimport pyautogui\n{}\n```\n",
+        "Thought: it's there\nAction: Click it\nToolcall: {}",
+        "\u25c1think\u25b7maybe click(x=.9, y=.9)\u25c1/think\u25b7{}",
+        "  `{}`",
+        "\r\n{}\r\n",
+        "I have to answer \u6d4b\u8bd5 \U0001f600: {}",
+    ],
+)
 def test_a_call_is_found_in_every_layout(frame: str) -> None:
     assert only(frame.format("click(x=0.365, y=0.317)")) == Click(x_px=365, y_px=317)
 
@@ -126,7 +134,8 @@ def test_a_call_is_found_in_every_layout(frame: str) -> None:
 def test_thought_and_instruction_of_the_sections_are_kept() -> None:
     parsed = read(
         "\u25c1think\u25b7Let me see.\u25c1/think\u25b7## Thought:\nThe form is empty; I could click(x=0.9, y=0.9).\n\n"
-        "## Action:\nClick the Email field.\n\n## Code:\n```python\n# Action: the field\npyautogui.click(x=0.5, y=0.2)\n```"
+        "## Action:\nClick the Email field.\n\n"
+        "## Code:\n```python\n# Action: the field\npyautogui.click(x=0.5, y=0.2)\n```"
     )
     assert parsed.actions == (Click(x_px=500, y_px=200),)
     assert parsed.instruction == "Click the Email field."
@@ -241,6 +250,7 @@ actions: st.SearchStrategy[Action] = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(actions)
 @example(TypeText(text="c:\\new folder"))
 @example(TypeText(text="a:\nbc"))
@@ -249,17 +259,51 @@ def test_every_action_written_is_read_back(action: Action) -> None:
     assert only(write_kimi(action, to_norm)) == action
 
 
+@settings(deadline=None)
 @given(actions, st.sampled_from(["click it:\n{}", "## Action:\nx\n\n## Code:\n```python\n{}\n```"]))
 def test_every_action_written_is_read_back_from_a_layout(action: Action, layout: str) -> None:
     assert only(layout.replace("{}", write_kimi(action, to_norm))) == action
 
 
-fragments = st.sampled_from(
-    ["click(", "pyautogui.", "x=", "0.5", ", ", ")", "'", '"', "\\", "\n", "## Code:", "```", "\u25c1think\u25b7", "\u25c1/think\u25b7"]
-    + ["write(", "c:\\new", "hotkey(", "computer.wait", "scroll(-5", "[", "(", "\r", "\0", "\ud800", "with pyautogui.hold(", ":", "**", "=", "lambda", "9" * 400]
-)  # fmt: skip
+FRAGMENTS = [
+    "click(",
+    "pyautogui.",
+    "x=",
+    "0.5",
+    ",",
+    ")",
+    "'",
+    '"',
+    "\\",
+    "[",
+    "(",
+    ":",
+    "**",
+    "=",
+    "lambda",
+    "##",
+    "Code:",
+    "```",
+    "```python",
+    "write(",
+    "c:\\new",
+    "hotkey(",
+    "computer.wait",
+    "scroll(-5",
+    "◁think▷",
+    "◁/think▷",
+    'r"',
+    "f'",
+    "size().width",
+    "mouseDown(",
+    "keyDown('a')",
+    "Action:",
+    "1e999",
+]
+fragments = st.sampled_from([*FRAGMENTS, " ", "\n", "\r", "\0", "\ud800", "with pyautogui.hold(", "9" * 400])
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200) | st.lists(fragments | st.text(max_size=4), max_size=30).map("".join))
 def test_any_text_is_read_or_is_a_parse_error(text: str) -> None:
     try:

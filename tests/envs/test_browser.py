@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import io
 import os
 import signal
@@ -7,12 +8,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator, Mapping
+from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
-from playwright.sync_api import sync_playwright
-
 from moonhand.envs import (
     Back,
     BrowserConfig,
@@ -35,6 +34,8 @@ from moonhand.envs import (
     Wait,
     find_chromium,
 )
+from PIL import Image
+from playwright.sync_api import sync_playwright
 
 pytestmark = pytest.mark.browser
 
@@ -63,7 +64,7 @@ BOARD = """<!doctype html><meta charset=utf-8><title>board</title>
 </script>"""
 PAGES = {
     "/": BOARD,
-    "/tab": "<body style='margin: 0'><button style='width: 200px; height: 200px' onclick='window.close()'>close</button>",
+    "/tab": "<body style='margin: 0'><button onclick='window.close()' style='width: 200px; height: 200px'>x</button>",
     "/slow": "<title>slow</title>arrived",
     "/words": "came late",
 }
@@ -74,10 +75,21 @@ def scale(request: pytest.FixtureRequest) -> float:
     return request.param
 
 
-@pytest.fixture
-def board(chromium: str, serve: Serve) -> Generator[BrowserEnv]:
-    with BrowserEnv(BrowserConfig(url=serve(PAGES), viewport=VIEWPORT, executable=chromium)) as env:
+@pytest.fixture(scope="module")
+def board_config(chromium: str, serve: Serve) -> BrowserConfig:
+    return BrowserConfig(url=serve(PAGES), viewport=VIEWPORT, executable=chromium)
+
+
+@pytest.fixture(scope="module")
+def shared(board_config: BrowserConfig) -> Generator[BrowserEnv]:
+    with BrowserEnv(board_config) as env:
         yield env
+
+
+@pytest.fixture
+def board(shared: BrowserEnv) -> BrowserEnv:
+    shared.perform(Navigate(url=shared.config.url))
+    return shared
 
 
 def middle_of(env: BrowserEnv, selector: str, scale: float = 1.0) -> Point:
@@ -184,7 +196,6 @@ def test_a_native_select_is_chosen_by_clicks(board: BrowserEnv) -> None:
 
 
 def test_an_effect_says_whether_the_screen_changed(board: BrowserEnv) -> None:
-    assert board.perform(Wait(seconds_s=0)).changed is None
     board.observe()
     assert board.perform(Wait(seconds_s=0.1)).changed is False
     board.perform(click_on(board, "#field"))
@@ -198,11 +209,18 @@ def test_what_arrives_late_is_waited_for(board: BrowserEnv) -> None:
     assert board.evaluate("late.textContent") == "came late"
     board.perform(click_on(board, "#slow"))
     assert board.evaluate("document.title") == "slow"
-    assert board.perform(Back()).performed
-    assert board.evaluate("document.title") == "board"
-    effect = board.perform(Back())
-    assert not effect.performed
-    assert "no earlier page" in effect.detail
+
+
+def test_back_goes_to_the_earlier_page_and_not_before_the_first(board_config: BrowserConfig) -> None:
+    with BrowserEnv(board_config) as env:
+        env.perform(click_on(env, "#slow"))
+        effect = env.perform(Back())
+        assert effect.performed
+        assert effect.changed is None  # there was no look to compare with
+        assert env.evaluate("document.title") == "board"
+        effect = env.perform(Back())
+        assert not effect.performed
+        assert "no earlier page" in effect.detail
 
 
 def test_the_newest_tab_is_followed_and_left_when_it_closes(board: BrowserEnv) -> None:
@@ -234,10 +252,12 @@ def test_dialogs_are_answered_and_reported(chromium: str, serve: Serve, policy: 
         assert env.evaluate("document.title") == "slow"
 
 
-def test_a_url_that_does_not_answer_is_told_before_the_run_starts(chromium: str) -> None:
-    for url in ("http://127.0.0.1:4/", "no-scheme.example"):
-        with pytest.raises(Unreachable, match=url), BrowserEnv(BrowserConfig(url=url, executable=chromium)):
-            pytest.fail("the body must not start")
+@pytest.mark.parametrize("url", ["http://127.0.0.1:4/", "no-scheme.example"])
+def test_a_url_that_does_not_answer_is_told_before_the_run_starts(chromium: str, url: str) -> None:
+    before = children()
+    with pytest.raises(Unreachable, match=url), BrowserEnv(BrowserConfig(url=url, executable=chromium)):
+        pytest.fail("the body must not start")
+    assert children() == before
 
 
 def test_a_url_that_does_not_answer_in_mid_run_leaves_the_environment_usable(board: BrowserEnv) -> None:
@@ -293,7 +313,7 @@ def test_ctrl_c_ends_the_browser_and_the_program(chromium: str) -> None:
     program = (
         "from moonhand.envs import *\n"
         f"with BrowserEnv(BrowserConfig(url='about:blank', executable={chromium!r})) as env:\n"
-        "    print(env._browser_pid, flush=True)\n"
+        "    print(env._pid, flush=True)\n"
         "    env.perform(Wait(seconds_s=60))\n"
     )
     with subprocess.Popen(
@@ -310,7 +330,17 @@ def test_ctrl_c_ends_the_browser_and_the_program(chromium: str) -> None:
         _, complaint = process.communicate(timeout=20)
     assert "KeyboardInterrupt" in complaint
     assert process.returncode == -signal.SIGINT
-    assert _has_ended(browser_pid)
+    assert has_ended(browser_pid)
+
+
+def test_two_browsers_live_side_by_side_under_a_running_event_loop(board_config: BrowserConfig) -> None:
+    async def use_two() -> list[str]:
+        with BrowserEnv(board_config) as one, BrowserEnv(board_config) as other:
+            one.perform(click_on(one, "#field"))
+            one.perform(TypeText(text="mine"))
+            return [env.evaluate("field.value") for env in (one, other)]
+
+    assert asyncio.run(use_two()) == ["mine", ""]
 
 
 @pytest.mark.display
@@ -328,12 +358,17 @@ def test_a_browser_with_a_window_behaves_the_same(chromium: str, serve: Serve, v
         assert env.evaluate("document.title") == "board"
 
 
-def _has_ended(pid: int) -> bool:
-    for _ in range(100):
+def children() -> set[str]:
+    """The processes that this one has started and that still run."""
+    return {pid for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()}
+
+
+def has_ended(pid: int, limit_s: float = 5.0) -> bool:
+    deadline_s = time.monotonic() + limit_s
+    while time.monotonic() < deadline_s:
         try:
-            with open(f"/proc/{pid}/stat") as stat:
-                if stat.read().rsplit(")", 1)[1].split()[0] == "Z":
-                    return True
+            if Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z":
+                return True
         except FileNotFoundError:
             return True
         time.sleep(0.05)

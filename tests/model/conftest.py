@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +11,15 @@ import torch
 from moonhand.model import ImageConfig, KimiVL, KimiVLConfig, TextConfig, Tokenizer, VisionConfig
 
 SMALL_TOKENS = [bytes([byte]) for byte in range(256)] + [b"th", b"the", b" the", b"se", b"er", b"user", b"im", b"age"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Generator[None]:
+    """Tiny tensors gain nothing from threads, and threads that wait for each other lose much on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")

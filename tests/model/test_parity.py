@@ -15,7 +15,12 @@ from moonhand.model import KimiVL, KimiVLConfig, LatentCache, TextConfig
 from torch import Tensor
 
 BuildModel = Callable[[KimiVLConfig], KimiVL]
-TOLERANCE = {"rtol": 0.0, "atol": 1e-4}  # logits of order 1 to 10
+
+
+def _assert_equal(ours: Tensor, theirs: Tensor, atol: float = 1e-4) -> None:
+    """By the largest absolute difference; the values compared are of order 1."""
+    assert theirs.std() > 0.1
+    torch.testing.assert_close(ours, theirs, rtol=0.0, atol=atol)
 
 
 def _hf_text_config(config: TextConfig) -> transformers.DeepseekV3Config:
@@ -62,7 +67,7 @@ def _random_ids(config: KimiVLConfig, batch: int, length: int) -> Tensor:
 
 def _in_pieces(model: KimiVL, ids_BL: Tensor, lengths: list[int]) -> Tensor:
     cache = LatentCache(model.config.text, ids_BL.shape[0], ids_BL.shape[1], torch.float32)
-    return torch.cat([model.decode(model.embed(part), cache) for part in ids_BL.split(lengths, dim=1)], dim=1)
+    return torch.cat([model.decode(model.embed(part), cache) for part in torch.split(ids_BL, lengths, dim=1)], dim=1)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +91,7 @@ def test_the_text_tower_equals_deepseek_v3(
     ids_BL = _random_ids(model.config, 2, 33)
     with torch.no_grad():
         expected_BLV = _hf_text(model)(input_ids=ids_BL, use_cache=False).logits
-        torch.testing.assert_close(model(ids_BL), expected_BLV, **TOLERANCE)
+        _assert_equal(model(ids_BL), expected_BLV)
 
 
 def test_the_text_tower_equals_deepseek_v3_in_chunks_with_both_caches(tiny_model: KimiVL) -> None:
@@ -95,17 +100,17 @@ def test_the_text_tower_equals_deepseek_v3_in_chunks_with_both_caches(tiny_model
     lengths = [10, 6, 1, 1, 6]
     with torch.no_grad():
         hf_cache, hf_logits = None, list[Tensor]()
-        for part_BL in ids_BL.split(lengths, dim=1):
+        for part_BL in torch.split(ids_BL, lengths, dim=1):
             out = reference(input_ids=part_BL, past_key_values=hf_cache, use_cache=True)
             hf_cache = out.past_key_values
             hf_logits.append(out.logits)
-        torch.testing.assert_close(_in_pieces(tiny_model, ids_BL, lengths), torch.cat(hf_logits, dim=1), **TOLERANCE)
+        _assert_equal(_in_pieces(tiny_model, ids_BL, lengths), torch.cat(hf_logits, dim=1))
 
 
 @pytest.mark.parametrize("lengths", [[24], [1] * 24, [10, 6, 1, 1, 6], [23, 1]], ids=str)
 def test_cached_equals_uncached(tiny_model: KimiVL, lengths: list[int]) -> None:
     ids_BL = _random_ids(tiny_model.config, 2, 24)
-    torch.testing.assert_close(_in_pieces(tiny_model, ids_BL, lengths), tiny_model(ids_BL), rtol=0, atol=1e-5)
+    _assert_equal(_in_pieces(tiny_model, ids_BL, lengths), tiny_model(ids_BL), atol=1e-5)
 
 
 def test_a_truncated_cache_continues_as_if_the_rest_had_never_been_seen(tiny_model: KimiVL) -> None:
@@ -117,7 +122,7 @@ def test_a_truncated_cache_continues_as_if_the_rest_had_never_been_seen(tiny_mod
     tiny_model.decode(tiny_model.embed(ids_BL[:, :5]), cache)
     cache.truncate(12)
     continued_BLV = tiny_model.decode(tiny_model.embed(ids_BL[:, 12:]), cache)
-    torch.testing.assert_close(continued_BLV, tiny_model(ids_BL)[:, 12:], rtol=0, atol=1e-5)
+    _assert_equal(continued_BLV, tiny_model(ids_BL)[:, 12:], atol=1e-5)
 
 
 def _hf_whole(model: KimiVL) -> Any:
@@ -189,6 +194,6 @@ def test_the_whole_model_with_two_pictures_equals_kimi_k25_at_one_frame(tiny_mod
     grid_thw = torch.cat((torch.ones(2, 1, dtype=torch.int64), grid_hw), dim=1)
     with torch.no_grad():
         features = reference.model.get_image_features(pixels_PCHW, grid_thw).pooler_output
-        torch.testing.assert_close(tiny_model.encode_images(pixels_PCHW, grid_hw), torch.cat(features), **TOLERANCE)
+        _assert_equal(tiny_model.encode_images(pixels_PCHW, grid_hw), torch.cat(features))
         expected_BLV = reference(input_ids=ids_BL, pixel_values=pixels_PCHW, image_grid_thw=grid_thw).logits
-        torch.testing.assert_close(tiny_model(ids_BL, pixels_PCHW, grid_hw), expected_BLV, **TOLERANCE)
+        _assert_equal(tiny_model(ids_BL, pixels_PCHW, grid_hw), expected_BLV)

@@ -1,0 +1,88 @@
+"""A run as it happens: a table that grows by a row a step, or plain lines where there is no terminal."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+
+from ..agent import Step
+from ..envs import action_points, describe
+
+HEADINGS = ("#", "action", "looked for", "point", "sure", "capture", "model", "act", "settle")
+TIMES = ("capture", "model", "act", "settle")  # milliseconds
+
+
+class StepTable:
+    """Shows steps on a console for as long as the `with` body lasts."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._rows: list[tuple[bool, tuple[str, ...]]] = []
+        self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
+
+    def __enter__(self) -> Self:
+        if self._live is None:
+            self._print_line(HEADINGS)
+        else:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def add(self, step: Step) -> None:
+        """Show one more step, with its error under it if it has one."""
+        cells = step_cells(step)
+        self._rows.append((False, cells))
+        if step.error:
+            self._rows.append((True, ("", step.error, *("" for _ in HEADINGS[2:]))))
+        if self._live is not None:
+            self._live.update(self._table(), refresh=True)
+            return
+        self._print_line(cells)
+        if step.error:
+            self._console.print(f"     {step.error}", markup=False, highlight=False, soft_wrap=True)
+
+    def _table(self) -> Table:
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        for heading in HEADINGS:
+            is_number = heading in ("#", "sure", *TIMES)
+            table.add_column(f"{heading} ms" if heading in TIMES else heading, justify="right" if is_number else "left")
+        for is_error, cells in self._rows:
+            table.add_row(*map(escape, cells), style="yellow" if is_error else "")
+        return table
+
+    def _print_line(self, cells: tuple[str, ...]) -> None:
+        widths = (3, 30, 30, 12, 5, 8, 8, 8, 8)
+        is_number = (True, False, False, False, True, True, True, True, True)
+        line = " ".join(
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(cells, widths, is_number, strict=True)
+        )
+        self._console.print(line.rstrip(), markup=False, highlight=False, soft_wrap=True)
+
+
+def step_cells(step: Step) -> tuple[str, ...]:
+    """One step as a row under HEADINGS."""
+    action, points = "unreadable reply", ""
+    if step.action is not None:
+        action = describe(step.action)
+        if found := action_points(step.action):
+            action = action.partition(" (")[0]  # its place has a column of its own
+            points = " ".join(f"{point.x_px:.0f},{point.y_px:.0f}" for point in found)
+    return (
+        str(step.index + 1),
+        action,
+        step.instruction or "",
+        points,
+        "" if step.confidence is None else f"{step.confidence:.0%}",
+        *(f"{seconds_s * 1000:.0f}" for seconds_s in (step.capture_s, step.model_s, step.act_s, step.settle_s)),
+    )

@@ -1,0 +1,202 @@
+"""A goal or a script carried out on a screen, kept as a trajectory and checked against the page's own state."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, cast, runtime_checkable
+
+from PIL import Image
+from pydantic import JsonValue
+
+from ..agent import Policy, RunConfig, RunResult, Step, Trajectory, draw, draw_step, run, strip
+from ..agent.trajectory import read_trajectory
+from ..envs import Env, EnvError, Size, action_points
+from .errors import BadRequest
+from .script import Check
+
+DEFAULT_VIEWPORT = Size(1280, 720)
+FIRST_WINDOW_S = 15.0  # the longest wait for a program started on a virtual display to show something
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScreenChoice:
+    """Which screen a run looks at: exactly one of a page, this machine's desktop, and a virtual display."""
+
+    url: str | None = None
+    desktop: bool = False
+    virtual: Size | None = None
+    viewport: Size = DEFAULT_VIEWPORT  # CSS px, of a page
+    scale: float = 1.0  # device px per CSS px, of a page
+    headed: bool = False
+    chromium: str | None = None
+    monitor: int = 1
+    start: str | None = None  # command of the program to start on a virtual display
+
+    def __post_init__(self) -> None:
+        chosen = (self.url is not None) + self.desktop + (self.virtual is not None)
+        if chosen != 1:
+            raise BadRequest(
+                f"choose one screen: --url URL, --desktop or --virtual 1280x800; got {chosen or 'none'} of them"
+            )
+        if self.start is not None and self.virtual is None:
+            raise BadRequest("--start needs a display of its own: add --virtual 1280x800")
+
+
+@contextmanager
+def open_screen(choice: ScreenChoice) -> Generator[Env]:
+    """The chosen screen, open for as long as the block runs."""
+    with ExitStack() as stack:
+        if choice.url is not None:
+            from ..envs import BrowserConfig, BrowserEnv
+
+            config = BrowserConfig(
+                url=choice.url,
+                viewport=choice.viewport,
+                device_scale=choice.scale,
+                headless=not choice.headed,
+                executable=choice.chromium,
+            )
+            yield stack.enter_context(BrowserEnv(config))
+            return
+        from ..envs import DesktopConfig, DesktopEnv
+
+        if choice.virtual is None:
+            yield stack.enter_context(DesktopEnv(DesktopConfig(monitor=choice.monitor)))
+            return
+        from ..envs import VirtualDisplay
+
+        display = stack.enter_context(VirtualDisplay(choice.virtual, wm=True))
+        env = stack.enter_context(DesktopEnv(DesktopConfig(display=display.display)))
+        if choice.start is not None:
+            _start_program(stack, env, choice.start, display.environ())
+        yield env
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What the page said when it was asked, against what the script expects."""
+
+    js: str
+    equals: JsonValue
+    found: JsonValue
+    ok: bool
+    error: str | None = None
+
+    def to_json(self) -> dict[str, JsonValue]:
+        return {"js": self.js, "equals": self.equals, "found": self.found, "ok": self.ok, "error": self.error}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended and what its checks found."""
+
+    result: RunResult
+    checks: tuple[CheckResult, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return self.result.to_json() | {"checks": [check.to_json() for check in self.checks]}
+
+
+def carry_out(
+    env: Env,
+    policy: Policy,
+    goal: str,
+    trajectory: Trajectory,
+    config: RunConfig,
+    *,
+    checks: Sequence[Check] = (),
+    watch: Callable[[Step], None],
+) -> Outcome:
+    """Run to the end, showing each step to `watch`, then ask the page what the script's checks expect of it.
+
+    Ctrl-C becomes an outcome with status `stopped`; what the screen, the model or the disk raise goes on to the caller.
+    """
+    try:
+        for step in run(env, policy, goal, trajectory, config):
+            watch(step)
+    except KeyboardInterrupt:
+        result = trajectory.result or trajectory.finish("stopped")
+        return Outcome(result, ())
+    assert trajectory.result is not None  # the loop leaves with a result or raises
+    if not checks:
+        return Outcome(trajectory.result, ())
+    results = check_page(env, checks)
+    return Outcome(trajectory.check(all(result.ok for result in results)), results)
+
+
+@runtime_checkable
+class Answering(Protocol):
+    """A screen that can be asked about its own state."""
+
+    def evaluate(self, js: str) -> Any: ...
+
+
+def check_page(env: Env, checks: Sequence[Check]) -> tuple[CheckResult, ...]:
+    """Ask the page; an expression that fails, or a page that is gone, fails its check. BadRequest without a page."""
+    if not isinstance(env, Answering):
+        raise BadRequest("the script has checks, and only a page can answer them: run it with --url")
+    results: list[CheckResult] = []
+    for check in checks:
+        try:
+            found = env.evaluate(check.js)
+        except EnvError as error:
+            results.append(CheckResult(check.js, check.equals, None, False, str(error)))
+        else:
+            results.append(CheckResult(check.js, check.equals, found, same_json(found, check.equals)))
+    return tuple(results)
+
+
+def same_json(one: object, other: object) -> bool:
+    """Equality as JSON has it: 1 equals 1.0 but not true, and the order of keys does not count."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        left, right = cast(dict[str, object], one), cast(dict[str, object], other)
+        return left.keys() == right.keys() and all(same_json(left[key], right[key]) for key in left)
+    if isinstance(one, list) and isinstance(other, list):
+        lefts, rights = cast(list[object], one), cast(list[object], other)
+        return len(lefts) == len(rights) and all(map(same_json, lefts, rights))
+    return isinstance(one, bool) == isinstance(other, bool) and one == other
+
+
+def picture_of_run(path: Path) -> Image.Image:
+    """A trajectory as one picture: each frame that was pointed at or misread, with what was done, then the last."""
+    steps = read_trajectory(path).steps
+    pictures = [draw_step(step) for step in steps if step.error or (step.action and action_points(step.action))]
+    last = next((step.after for step in reversed(steps) if step.after is not None), None)
+    if last is not None:
+        pictures.append(draw(last.read(), []))
+    if not pictures:
+        raise BadRequest(f"{path} holds no step that could be drawn")
+    return strip(pictures)
+
+
+def _start_program(stack: ExitStack, env: Env, command: str, environ: dict[str, str]) -> None:
+    """Start a program on the display and wait until it shows something."""
+    empty = env.observe()
+    quiet = subprocess.DEVNULL
+    try:
+        program = subprocess.Popen(shlex.split(command), env=environ, stdin=quiet, stdout=quiet, stderr=quiet)
+    except (OSError, ValueError) as error:  # ValueError: quotes that do not close
+        raise BadRequest(f"--start {command!r} does not start: {error}") from error
+    stack.callback(_end, program)
+    deadline_s = time.monotonic() + FIRST_WINDOW_S
+    while not env.observe().differs_from(empty):
+        if program.poll() is not None:
+            raise BadRequest(f"--start {command!r} ended with status {program.returncode} before it showed a window")
+        if time.monotonic() > deadline_s:
+            raise BadRequest(f"--start {command!r} showed no window within {FIRST_WINDOW_S:g} s")
+        time.sleep(0.1)
+
+
+def _end(program: subprocess.Popen[bytes]) -> None:
+    program.terminate()
+    try:
+        program.wait(timeout=5)
+    except subprocess.TimeoutExpired:
+        program.kill()
+        program.wait()

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from moonhand.agent import (
+    BadGoal,
+    KimiPolicy,
+    RunConfig,
+    ScriptStep,
+    Trajectory,
+    locate,
+    named_profile,
+    read_trajectory,
+    run_to_end,
+)
+from moonhand.agent.steps import ClickStep, KeyStep, TypeStep
+from moonhand.envs import Action, Click, Finish, Frame, PressKeys, Refuse, ReplayEnv, TypeText
+
+if TYPE_CHECKING:
+    from moonhand.model import Engine
+
+FRAME = Frame(np.full((48, 64, 3), 128, dtype=np.uint8))
+SIGN_UP = Click(x_px=32, y_px=12)  # (0.5, 0.25) of 64x48 px
+NAME = Click(x_px=16, y_px=36)
+
+
+def screen(actions: list[Action]) -> ReplayEnv:
+    return ReplayEnv([FRAME] * (len(actions) + 1), actions)
+
+
+def test_a_target_is_found_in_px_of_the_frame_with_its_confidence(taught_engine: Engine) -> None:
+    target = locate(taught_engine, FRAME, "click Sign up")
+    assert (target.x_px, target.y_px, target.refused, target.error) == (32, 12, False, None)
+    assert target.confidence is not None
+    assert 0.8 < target.confidence <= 1
+    assert target.to_json() == {
+        "x_px": 32.0,
+        "y_px": 12.0,
+        "width_px": 64,
+        "height_px": 48,
+        "confidence": target.confidence,
+        "refused": False,
+        "raw": "click(x=0.500, y=0.250)",
+        "model": "nano-taught",
+    }
+
+
+def test_a_refusal_and_a_mumble_have_no_point(taught_engine: Engine) -> None:
+    refused = locate(taught_engine, FRAME, "click Nothing")
+    assert (refused.point, refused.refused, refused.error, refused.confidence) == (None, True, None, None)
+    mumbled = locate(taught_engine, FRAME, "click Mumble")
+    assert (mumbled.point, mumbled.refused) == (None, False)
+    assert mumbled.error is not None
+    assert "no action in the reply" in mumbled.error
+
+
+def test_plain_steps_are_grounded_one_by_one(taught_engine: Engine, trajectory: Trajectory) -> None:
+    actions: list[Action] = [NAME, TypeText(text="Ada"), PressKeys(keys=("tab",)), SIGN_UP]
+    goal = 'type "Ada" into Name; press Tab; click Sign up'
+    result = run_to_end(screen(actions), KimiPolicy(taught_engine), goal, trajectory)
+    assert result.status == "finished"
+    steps = read_trajectory(trajectory.path).steps
+    assert [step.action for step in steps] == [*actions, Finish()]
+    assert [step.turn for step in steps] == [0, 0, 1, 2, 3]
+    assert [step.instruction for step in steps] == ["the Name field", "the Name field", None, "click Sign up", None]
+    assert [step.confidence is None for step in steps] == [False, True, True, False, True]
+    assert [step.model_s > 0 for step in steps] == [True, False, False, True, False]
+
+
+def test_given_steps_take_the_place_of_the_goal(taught_engine: Engine, trajectory: Trajectory) -> None:
+    steps: list[ScriptStep] = [TypeStep(text="Ada", target="Name"), KeyStep(keys=("enter",))]
+    env = screen([NAME, TypeText(text="Ada"), PressKeys(keys=("enter",))])
+    policy = KimiPolicy(taught_engine, steps=steps)
+    assert run_to_end(env, policy, "whatever this script is called", trajectory).status == "finished"
+
+
+def test_a_target_that_is_not_there_ends_the_run_as_refused(taught_engine: Engine, trajectory: Trajectory) -> None:
+    result = run_to_end(screen([]), KimiPolicy(taught_engine), "click Nothing", trajectory)
+    assert (result.status, result.success) == ("refused", None)
+    assert read_trajectory(trajectory.path).steps[-1].action == Refuse()
+
+
+def test_an_unusable_reply_is_drawn_again_and_not_repeated_forever(
+    taught_engine: Engine, trajectory: Trajectory
+) -> None:
+    config = RunConfig(max_bad_replies=2)
+    result = run_to_end(screen([]), KimiPolicy(taught_engine), "click Mumble", trajectory, config)
+    assert (result.status, result.steps) == ("bad_replies", 3)
+    assert read_trajectory(trajectory.path).steps[0].reply == "um"
+
+
+def test_a_goal_that_needs_planning_is_refused_by_a_grounder(taught_engine: Engine, trajectory: Trajectory) -> None:
+    with pytest.raises(BadGoal, match="not a step"):
+        run_to_end(screen([]), KimiPolicy(taught_engine), "buy the cheapest one", trajectory)
+    assert read_trajectory(trajectory.path).run["status"] == "error"
+
+
+def test_a_planning_profile_is_given_goal_history_and_feedback(taught_engine: Engine, trajectory: Trajectory) -> None:
+    """The tiny model cannot plan: its replies are unusable, but every prompt was built and answered."""
+    policy = KimiPolicy(taught_engine, profile=named_profile("kimi-instruct"))
+    config = RunConfig(max_bad_replies=1)
+    with pytest.raises(Exception, match="max_new_tokens"):  # 4 KB of system prompt are too long for 1024 positions
+        run_to_end(screen([]), policy, "sign up", trajectory, config)
+
+
+def test_the_manifest_says_what_a_reader_must_know(taught_engine: Engine, tmp_path: Path) -> None:
+    policy = KimiPolicy(taught_engine, steps=[ClickStep(target="Sign up")])
+    with Trajectory(tmp_path / "run", goal="", policy=policy.manifest()) as trajectory:
+        pass
+    said = read_trajectory(trajectory.path).run["policy"]
+    assert said["prompt"]["name"] == "nano"
+    assert len(said["prompt"]["sha256"]) == 64
+    assert said["model"]["image_processor"]["in_token_limit"] == 16
+    assert list(said["model"]["weights_sha256"]) == ["model.safetensors"]
+    assert said["steps"] == ["click Sign up"]

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from moonhand.agent import Screen, TargetRefused, browser, read_trajectory
+from moonhand.envs import Action, Click, Frame, Point, PressKeys, ReplayEnv, TypeText
+
+if TYPE_CHECKING:
+    from moonhand.model import Engine
+
+FRAME = Frame(np.full((48, 64, 3), 128, dtype=np.uint8))
+SIGN_UP = Click(x_px=32, y_px=12)
+NAME = Click(x_px=16, y_px=36)
+
+
+def screen(engine: Engine, actions: list[Action], out: Path = Path("runs")) -> Screen:
+    return Screen(lambda: ReplayEnv([FRAME] * (len(actions) + 1), actions), model=engine, out=out)
+
+
+def test_a_target_is_found_when_it_is_used(taught_engine: Engine) -> None:
+    with screen(taught_engine, [SIGN_UP]) as live:
+        target = live.locate("click Sign up")
+        assert target.point == Point(32, 12)
+        assert target.confidence is not None
+        assert target.confidence > 0.8
+        assert target.click().performed
+
+
+def test_click_type_and_press_say_what_they_mean(taught_engine: Engine) -> None:
+    actions: list[Action] = [SIGN_UP, NAME, TypeText(text="Ada", submit=True), PressKeys(keys=("ctrl", "a"))]
+    with screen(taught_engine, actions) as live:
+        live.click("Sign up")
+        live.type("Ada", into="Name", submit=True)
+        live.press("ctrl", "a")
+        assert live.frame().sha256 == FRAME.sha256
+
+
+def test_what_is_not_there_is_not_clicked(taught_engine: Engine) -> None:
+    with screen(taught_engine, []) as live, pytest.raises(TargetRefused, match=r"'click Nothing': the model does not"):
+        live.click("Nothing")
+
+
+def test_a_preview_touches_nothing_and_shows_the_point(taught_engine: Engine) -> None:
+    with screen(taught_engine, []) as live:
+        picture = live.locate("click Sign up").preview()
+    assert picture.size == (64, 48)
+    assert not np.array_equal(np.asarray(picture), FRAME.pixels_HW3)
+
+
+def test_do_keeps_a_trajectory(taught_engine: Engine, tmp_path: Path) -> None:
+    with screen(taught_engine, [SIGN_UP], tmp_path) as live:
+        result = live.do("click Sign up", max_steps=5)
+    assert (result.status, result.success) == ("finished", None)
+    assert result.path.parent == tmp_path
+    recording = read_trajectory(result.path)
+    assert recording.run["config"]["max_steps"] == 5
+    assert len(recording.steps) == 2
+
+
+def test_a_screen_is_used_inside_with(taught_engine: Engine) -> None:
+    closed = screen(taught_engine, [])
+    with pytest.raises(ValueError, match="inside `with"):
+        closed.frame()
+    with closed:
+        assert closed.frame().size == FRAME.size
+    with pytest.raises(ValueError, match="inside `with"):
+        closed.frame()
+
+
+@pytest.mark.browser
+def test_a_real_page_is_clicked_and_typed_into(taught_folder: Path, chromium: str, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    page.write_text(
+        "<style>* { margin: 0 } input, button { position: absolute; width: 200px; height: 40px }</style>"
+        "<button style='left: 100px; top: 55px' onclick='document.title += this.id' id=up>Sign up</button>"
+        "<input style='left: 0; top: 205px' id=name>"
+    )
+    with browser(page.as_uri(), model=taught_folder, viewport=(400, 300), executable=chromium, out=tmp_path) as live:
+        result = live.do('type "Ada" into Name; click Sign up')
+        evaluate = getattr(live.env, "evaluate")  # noqa: B009 - only pages can be asked
+        assert evaluate("[document.getElementById('name').value, document.title]") == ["Ada", "up"]
+    assert result.status == "finished"

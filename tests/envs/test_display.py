@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from moonhand.envs import NoDisplay, Size, VirtualDisplay
+from moonhand.envs.capture import ScreenCapture
+
+pytestmark = pytest.mark.display
+
+
+def socket_of(display: str) -> Path:
+    return Path(f"/tmp/.X11-unix/X{display.removeprefix(':')}")
+
+
+def test_a_virtual_display_has_the_size_asked_for_and_leaves_nothing_behind() -> None:
+    before = os.environ.get("DISPLAY")
+    with VirtualDisplay(Size(320, 200)) as screen:
+        assert socket_of(screen.display).exists()
+        assert screen.environ()["DISPLAY"] == screen.display
+        capture = ScreenCapture(display=screen.display)
+        assert capture.observe().size == Size(320, 200)
+        capture.close()
+        name = screen.display
+    assert not socket_of(name).exists()
+    assert os.environ.get("DISPLAY") == before
+    with pytest.raises(NoDisplay, match="not running"):
+        _ = screen.display
+
+
+def test_a_body_that_raises_leaves_nothing_behind() -> None:
+    def use_and_fail() -> None:
+        with VirtualDisplay(Size(320, 200), wm=True) as screen:
+            sockets.append(socket_of(screen.display))
+            raise KeyError
+
+    sockets: list[Path] = []
+    with pytest.raises(KeyError):
+        use_and_fail()
+    assert not sockets[0].exists()
+
+
+def test_a_program_that_is_killed_takes_its_display_with_it() -> None:
+    program = (
+        "import time\n"
+        "from moonhand.envs import Size, VirtualDisplay\n"
+        "with VirtualDisplay(Size(320, 200), wm=True) as screen:\n"
+        "    print(screen.display, flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        socket = socket_of(process.stdout.readline().strip())
+        assert socket.exists()
+        process.send_signal(signal.SIGKILL)
+    deadline_s = time.monotonic() + 10
+    while socket.exists() and time.monotonic() < deadline_s:
+        time.sleep(0.02)
+    assert not socket.exists()
+
+
+def test_a_missing_xvfb_is_named_with_its_package() -> None:
+    program = "from moonhand.envs import VirtualDisplay\nwith VirtualDisplay(): pass\n"
+    done = subprocess.run(
+        [sys.executable, "-c", program], env={"PATH": ""}, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.returncode == 1
+    assert "apt-get install -y xvfb" in done.stderr.splitlines()[-1]

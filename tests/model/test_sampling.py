@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from moonhand.model import ModelError, SamplingConfig
+from moonhand.model.sampling import choose
+
+PROBABILITIES_V = torch.tensor([0.1, 0.5, 0.3, 0.06, 0.04])
+
+
+def _draw(config: SamplingConfig, times: int = 1) -> list[int]:
+    generator = torch.Generator().manual_seed(config.seed)
+    return [choose(PROBABILITIES_V.log(), config, generator)[0] for _ in range(times)]
+
+
+def test_greedy_takes_the_likeliest() -> None:
+    assert _draw(SamplingConfig(), 20) == [1] * 20
+
+
+def test_draws_follow_the_distribution() -> None:
+    counts = torch.bincount(torch.tensor(_draw(SamplingConfig(temperature=1.0), 4000)), minlength=5) / 4000
+    torch.testing.assert_close(counts, PROBABILITIES_V, rtol=0, atol=0.03)  # 4 standard deviations of 0.5 at 4000
+
+
+def test_a_low_temperature_sharpens_and_a_high_one_flattens() -> None:
+    sharp, flat = (_draw(SamplingConfig(temperature=t), 500).count(1) / 500 for t in (0.3, 5.0))
+    assert sharp > 0.75
+    assert flat < 0.35
+
+
+def test_top_p_keeps_the_fewest_tokens_that_reach_it() -> None:
+    assert set(_draw(SamplingConfig(temperature=1.0, top_p=0.79), 500)) == {1, 2}
+    assert set(_draw(SamplingConfig(temperature=1.0, top_p=0.85), 500)) == {0, 1, 2}
+    assert set(_draw(SamplingConfig(temperature=1.0, top_p=0.01), 500)) == {1}
+
+
+def test_a_seed_repeats_its_draws() -> None:
+    config = SamplingConfig(temperature=1.0, seed=5)
+    assert _draw(config, 50) == _draw(config, 50)
+    assert _draw(config, 50) != _draw(SamplingConfig(temperature=1.0, seed=6), 50)
+
+
+def test_the_log_probability_is_of_the_untempered_uncut_distribution() -> None:
+    config = SamplingConfig(temperature=0.1, top_p=0.1)
+    token, logprob = choose(PROBABILITIES_V.log() + 3, config, torch.Generator())
+    assert token == 1
+    assert logprob == pytest.approx(math.log(0.5))
+
+
+def test_a_forbidden_token_is_never_drawn() -> None:
+    logits_V = PROBABILITIES_V.log().index_fill(0, torch.tensor([1]), float("-inf"))
+    generator = torch.Generator().manual_seed(0)
+    assert 1 not in {choose(logits_V, SamplingConfig(temperature=9.0), generator)[0] for _ in range(200)}
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_logits_that_are_not_numbers_are_an_error(temperature: float) -> None:
+    with pytest.raises(ModelError, match="not finite"):
+        choose(torch.tensor([0.0, math.nan]), SamplingConfig(temperature=temperature), torch.Generator())
+
+
+@pytest.mark.parametrize(
+    "fields", [{"temperature": -1.0}, {"temperature": math.nan}, {"top_p": 0.0}, {"top_p": 1.1}, {"max_new_tokens": 0}]
+)
+def test_a_senseless_setting_is_refused(fields: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(fields))):
+        SamplingConfig(**fields)

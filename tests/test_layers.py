@@ -1,0 +1,88 @@
+"""The arrows `tasks -> agent -> model | envs`, and the one home of every heavy library."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+BELOW = {"tasks": {"agent", "model", "envs"}, "agent": {"model", "envs"}, "model": set[str](), "envs": set[str]()}
+HOMES = {  # library -> the folders or files that may import it
+    "torch": ("model/",),
+    "tiktoken": ("model/",),
+    "safetensors": ("model/",),
+    "mss": ("envs/capture.py",),
+    "pyautogui": ("envs/hands.py",),  # of the desktop
+    "Xlib": ("envs/hands.py", "envs/display.py"),
+    "playwright": ("envs/browser.py", "envs/tabs.py", "envs/page_input.py"),
+    "typer": ("tasks/",),
+    "rich": ("tasks/",),
+}
+BANNED = ("transformers", "agent", "envs", "model", "tasks")  # the last four: only as moonhand.X or relative
+SOURCES = sorted(path for layer in BELOW for path in (ROOT / layer).rglob("*.py"))
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Absolute names of what a file imports, wherever in the file: `..envs` of agent/loop.py is `moonhand.envs`."""
+    layer = path.relative_to(ROOT).parts[0]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        match node:
+            case ast.Import(names=names):
+                yield from (name.name for name in names)
+            case ast.ImportFrom(module=module, level=0) if module:
+                yield module
+            case ast.ImportFrom(module=module, level=1):
+                yield f"moonhand.{layer}" + (f".{module}" if module else "")
+            case ast.ImportFrom(module=str(module), level=2):
+                yield f"moonhand.{module}"
+            case ast.ImportFrom(names=names):
+                yield from (f"moonhand.{name.name}" for name in names)
+            case _:
+                pass
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_only_point_down(path: Path) -> None:
+    layer = path.relative_to(ROOT).parts[0]
+    ours = {name.split(".")[1] for name in imported(path) if name.startswith("moonhand.")}
+    assert ours - {layer} <= BELOW[layer]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_heavy_libraries_stay_in_their_homes(path: Path) -> None:
+    place = path.relative_to(ROOT).as_posix()
+    for name in {name.split(".")[0] for name in imported(path)}:
+        assert name not in BANNED, f"{place} imports {name}"
+        assert name not in HOMES or place.startswith(HOMES[name]), (
+            f"{place} imports {name}, which belongs in {HOMES[name]}"
+        )
+
+
+def test_only_one_file_of_the_agent_talks_to_the_model() -> None:
+    talking = {path.name for path in (ROOT / "agent").glob("*.py") if _imports_model_when_run(path)}
+    assert talking == {"kimi.py"}
+
+
+def _imports_model_when_run(path: Path) -> bool:
+    """Whether the file imports the model outside `if TYPE_CHECKING:`."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for_types = [
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    ]
+    return any(
+        isinstance(node, ast.ImportFrom) and node.level == 2 and (node.module or "").split(".")[0] == "model"
+        for node in ast.walk(tree)
+        if node not in for_types
+    )
+
+
+@pytest.mark.parametrize("layer", BELOW)
+def test_the_sources_are_ascii(layer: str) -> None:
+    for path in (ROOT / layer).glob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        strange = {letter for letter in text if ord(letter) > 127} - set("\u25c1\u25b7")  # the thinking marks
+        assert not strange, f"{path.relative_to(ROOT)} has {strange}"
