@@ -40,8 +40,8 @@ class ScreenCapture:
         """What the monitor shows now: uint8 RGB [height, width, 3], without the pointer. NoDisplay if it went away."""
         try:
             shot = self._mss.grab(self._monitor)
-        except (mss.ScreenShotError, OSError) as error:
-            raise NoDisplay(f"the display stopped answering: {error}; open the environment again") from error
+        except (mss.ScreenShotError, OSError, AssertionError) as error:  # mss asserts that X still replies
+            raise NoDisplay(f"the display stopped answering ({error}): open the environment again") from error
         # The fourth byte is 0 on X11: taken for alpha, the picture would be fully transparent.
         return np.asarray(Image.frombuffer("RGB", (shot.width, shot.height), shot.raw, "raw", "BGRX", 0, 1))
 

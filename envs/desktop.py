@@ -84,9 +84,7 @@ class DesktopEnv:
             self._capture = ScreenCapture(display=config.display, monitor=config.monitor)
             stack.callback(self._capture.close)
             self._hands = self._new_hands()
-            if isinstance(self._hands, XTestHands):
-                stack.callback(self._hands.close)
-            stack.callback(self._release_all)
+            stack.callback(self._put_hands_away)
             atexit.register(self.close)
             stack.callback(atexit.unregister, self.close)
             self._stack = stack.pop_all()
@@ -110,8 +108,9 @@ class DesktopEnv:
         start_s = time.perf_counter()
         try:
             self._act(hands, action, before.scale)
-        finally:
-            self._release_all()
+        except BaseException:
+            self._release_afresh()
+            raise
         acted_s = time.perf_counter()
         after_HW3 = wait_until_still(capture.grab, quiet_s=QUIET_S, limit_s=self.config.settle_s)
         changed = Frame(after_HW3).differs_from(before) if self._last else None
@@ -231,37 +230,54 @@ class DesktopEnv:
 
     @contextmanager
     def _holding(self, hands: Hands, names: tuple[str, ...], *, is_button: bool = False) -> Generator[None]:
-        with ExitStack() as stack:
-            for name in names:
-                # Noted before it goes down: a signal in between then releases one too many, not one too few.
-                self._held.append((name, is_button))
-                stack.callback(self._let_go, hands, name, is_button)
-                hands.press(name, is_button=is_button)
-                time.sleep(self.config.key_gap_s)
-            yield
-
-    def _let_go(self, hands: Hands, name: str, is_button: bool) -> None:
-        if (name, is_button) in self._held:
-            with suppress(NoDisplay):  # nothing is held on a display that is gone
+        """Hold them down, in order. After an exception they stay in `_held`, for `perform` to release."""
+        for name in names:
+            # Noted before it goes down: a signal in between then releases one too many, not one too few.
+            self._held.append((name, is_button))
+            hands.press(name, is_button=is_button)
+            time.sleep(self.config.key_gap_s)
+        yield
+        for name in reversed(names):
+            if (name, is_button) in self._held:  # a signal may have released it
                 hands.release(name, is_button=is_button)
-            self._held.remove((name, is_button))
+                self._held.remove((name, is_button))
 
-    def _release_all(self) -> None:
-        if self._hands is not None:
-            for name, is_button in reversed(self._held.copy()):
-                self._let_go(self._hands, name, is_button)
+    def _release_afresh(self) -> None:
+        """Release what is held over a new connection: an exception may have cut a request short on the usual one, which
+        then waits forever."""
+        broken, held = self._hands, self._held.copy()
+        self._held.clear()
+        if not isinstance(broken, XTestHands):
+            _release(broken, held)
+            return
+        with suppress(NoDisplay):  # nothing is held on a display that is gone
+            self._hands = self._new_hands()
+            _release(self._hands, held)
+            broken.close()
 
     def _release_from_signal(self) -> None:
-        """Over a new connection: the signal may have come in the middle of a request on the usual one."""
-        if not self._held or self._hands is None:
-            return
-        hands = XTestHands(self.config.display) if isinstance(self._hands, XTestHands) else self._hands
-        for name, is_button in reversed(self._held):
-            hands.release(name, is_button=is_button)
-        self._held.clear()
+        if self._held:
+            hands = XTestHands(self.config.display) if isinstance(self._hands, XTestHands) else self._hands
+            held = self._held.copy()
+            self._held.clear()
+            _release(hands, held)
+            if isinstance(hands, XTestHands):
+                hands.close()
+
+    def _put_hands_away(self) -> None:
+        if self._held:
+            self._release_afresh()
+        if isinstance(self._hands, XTestHands):
+            self._hands.close()
 
 
 NAMED_CHARACTERS = {"\n": ("enter",), "\r": ("enter",), "\t": ("tab",)}
+
+
+def _release(hands: Hands | None, held: list[tuple[str, bool]]) -> None:
+    for name, is_button in reversed(held):
+        if hands is not None:
+            hands.release(name, is_button=is_button)
 
 
 def _can(hands: Hands, character: str) -> bool:

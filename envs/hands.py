@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
 from importlib import import_module
 from typing import Any, Protocol
 
@@ -44,7 +43,7 @@ class XTestHands:
         except (Xlib.error.DisplayError, OSError) as error:
             raise NoDisplay(f"the X display does not answer ({error}): start one, or use VirtualDisplay") from error
         if not self._display.has_extension("XTEST"):
-            self._display.close()
+            self.close()
             raise NoDisplay("the X display has no XTEST extension: no input can be sent to it")
 
     def move(self, x_pt: float, y_pt: float) -> None:
@@ -83,8 +82,8 @@ class XTestHands:
         return ("shift", name) if found[1] == 1 else (name,)
 
     def close(self) -> None:
-        with suppress(*self._lost):
-            self._display.close()
+        # The socket alone: every request was waited for, and a connection that an exception cut short would hang.
+        self._display.display.socket.close()
 
     def _send(self, kind: int, detail: int, x: int = 0, y: int = 0) -> None:
         from Xlib.ext import xtest

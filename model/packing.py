@@ -37,6 +37,7 @@ class LabelledScreen:
 
     pixels_HW3: npt.NDArray[np.uint8]
     words: tuple[tuple[int, Box], ...]  # (word class, box)
+    characters: tuple[tuple[int, Box], ...]  # (character class, box)
     regions: tuple[Region, ...]
     questions: tuple[tuple[str, int | None], ...]
 
@@ -54,6 +55,7 @@ class Batch:
     segments_BL: npt.NDArray[np.int64]  # 0 the prefix, 1.. the questions, -1 padding
     labels_BL: npt.NDArray[np.int64]  # the next token where it is to be learned, else IGNORE
     patch_words_BP: npt.NDArray[np.int64]  # word class of the patch, or IGNORE
+    patch_characters_BP2: npt.NDArray[np.int64]  # character class under its left and right half, or IGNORE
     token_words_BTC: npt.NDArray[np.float32]  # word classes under each image token, rows sum to 1 or 0
     token_kinds_BT: npt.NDArray[np.int64]  # 0 nothing, kind + 1
     token_points_BT2: npt.NDArray[np.float32]  # 0..1 point of the region under the token, NaN where none
@@ -88,6 +90,7 @@ def pack(screens: Sequence[LabelledScreen], tokenizer: Tokenizer, config: KimiVL
         segments_BL=_padded([row.segments for row in rows], length, -1),
         labels_BL=_padded([row.labels for row in rows], length, IGNORE),
         patch_words_BP=np.stack([row.patch_words for row in rows]),
+        patch_characters_BP2=np.stack([row.patch_characters for row in rows]),
         token_words_BTC=np.stack([row.token_words for row in rows]),
         token_kinds_BT=np.stack([row.token_kinds for row in rows]),
         token_points_BT2=np.stack([row.token_points for row in rows]),
@@ -113,6 +116,7 @@ class _Row:
     ask_positions: list[int]
     ask_tokens: npt.NDArray[np.bool_]
     patch_words: npt.NDArray[np.int64]
+    patch_characters: npt.NDArray[np.int64]
     token_words: npt.NDArray[np.float32]
     token_kinds: npt.NDArray[np.int64]
     token_points: npt.NDArray[np.float32]
@@ -179,7 +183,35 @@ def _pack_one(
     for number, (_, region_index) in enumerate(screen.questions):
         if region_index is not None:
             ask_tokens[number] = covered[region_index]
-    return _Row(ids, positions, segments, labels, ask_positions, ask_tokens, patch_words, token_words, kinds, points)
+    return _Row(
+        ids=ids,
+        positions=positions,
+        segments=segments,
+        labels=labels,
+        ask_positions=ask_positions,
+        ask_tokens=ask_tokens,
+        patch_words=patch_words,
+        patch_characters=_halves(screen.characters, grid_hw, patch_px),
+        token_words=token_words,
+        token_kinds=kinds,
+        token_points=points,
+    )
+
+
+def _halves(characters: Sequence[tuple[int, Box]], grid_hw: tuple[int, int], patch_px: int) -> npt.NDArray[np.int64]:
+    """[P, 2]: the character under the middle of each patch half, where the patch holds most of its middle band."""
+    height, width = grid_hw
+    half_px = patch_px / 2
+    found = np.full((height, 2 * width), IGNORE, np.int64)
+    for character, (left, top, right, bottom) in characters:
+        band_top, band_bottom = top + 0.3 * (bottom - top), bottom - 0.25 * (bottom - top)
+        first = max(0, int(np.ceil(left / half_px - 0.5)))
+        last = min(2 * width - 1, int(np.floor(right / half_px - 0.5)))
+        for row in range(max(0, int(band_top // patch_px)), min(height - 1, int(band_bottom // patch_px)) + 1):
+            seen_px = min(band_bottom, (row + 1) * patch_px) - max(band_top, row * patch_px)
+            if seen_px >= 0.6 * min(band_bottom - band_top, patch_px):
+                found[row, first : last + 1] = character
+    return found.reshape(height * width, 2)
 
 
 def _coverage(box: Box, grid_hw: tuple[int, int], cell_px: int) -> npt.NDArray[np.float64]:

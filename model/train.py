@@ -1,8 +1,8 @@
 """Training a Kimi-VL to point: the losses and the loop.
 
-Beside the language loss, heads that are dropped afterwards give every patch something to learn: the word under it,
-the kind of control under an image token, where that control's point is, and, from a question, which image tokens
-belong to the answer. A small tower does not begin to read without them.
+Beside the language loss, heads that are dropped afterwards give every patch something to learn: its characters and the
+word it is part of, the kind of control under an image token, where that control's point is, and, from a question,
+which image tokens belong to the answer. A small tower does not begin to read without them.
 """
 
 from __future__ import annotations
@@ -56,6 +56,7 @@ class TrainConfig:
 @dataclass(frozen=True, kw_only=True)
 class LossWeights:
     language: float = 1.0
+    characters: float = 0.5
     patch_words: float = 0.5
     token_words: float = 0.3
     kinds: float = 0.2
@@ -66,9 +67,10 @@ class LossWeights:
 class TrainingHeads(nn.Module):
     """What looks at the model's insides while it learns; none of it is saved with the weights."""
 
-    def __init__(self, model: KimiVL, *, num_words: int, num_kinds: int) -> None:
+    def __init__(self, model: KimiVL, *, num_characters: int, num_words: int, num_kinds: int) -> None:
         super().__init__()
         vision, text = model.config.vision.hidden_size, model.config.text.hidden_size
+        self.characters = nn.Linear(vision, 2 * num_characters)
         self.patch_words = nn.Linear(vision, num_words)
         self.token_words = nn.Linear(text, num_words)
         self.kinds = nn.Linear(text, num_kinds + 1)
@@ -155,6 +157,13 @@ def compute_losses(
     with torch.autocast(device.type, torch.bfloat16):
         tower_PD = model.vision_tower(patches_PCHW, grids)
         tokens_TD = model.multi_modal_projector(merge_patches(tower_PD, grids, model_config.vision.merge_kernel_size))
+    characters = put(batch.patch_characters_BP2).flatten(0, 1)
+    written = (characters != IGNORE).any(-1)
+    character_logits = heads.characters(tower_PD[written].float()).unflatten(-1, (2, -1)).flatten(0, 1)
+    wanted = characters[written].flatten()
+    parts["characters"] = F.cross_entropy(character_logits, wanted, ignore_index=IGNORE)
+    metrics["character_acc"] = float((character_logits.argmax(-1) == wanted)[wanted != IGNORE].float().mean())
+
     patch_words = put(batch.patch_words_BP).flatten()
     known = patch_words != IGNORE
     patch_logits = heads.patch_words(tower_PD[known].float())
@@ -268,6 +277,7 @@ class Trainer:
         vocabulary: Vocabulary,
         config: TrainConfig,
         *,
+        num_characters: int,
         num_words: int,
         num_kinds: int,
         device: str = "cpu",
@@ -275,7 +285,9 @@ class Trainer:
     ) -> None:
         torch.manual_seed(config.seed)
         self.model = model.to(device).train()
-        self.heads = TrainingHeads(model, num_words=num_words, num_kinds=num_kinds).to(device)
+        self.heads = TrainingHeads(model, num_characters=num_characters, num_words=num_words, num_kinds=num_kinds).to(
+            device
+        )
         self.vocabulary = vocabulary
         self.config = config
         self.weights = weights or LossWeights()

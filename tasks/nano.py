@@ -12,6 +12,7 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
@@ -29,6 +30,7 @@ from ..model.weights import FP32_SUFFIX, save_checkpoint
 from .synthetic import BRANDS, PROSE, TYPED, Screen, draw_screen, draw_sheet, questions
 from .vocabulary import BUTTONS, CHECKBOXES, FIELDS, HEADINGS, LINKS, TABS, WORDINGS, Kind
 
+CHARACTERS = "".join(chr(code) for code in range(33, 127))
 KINDS: tuple[Kind, ...] = ("button", "link", "field", "checkbox")
 
 
@@ -50,10 +52,10 @@ SMALL = ((336, 252), (308, 280), (364, 224), (300, 240))
 MIDDLE = ((448, 336), (420, 364), (504, 308), (400, 300))
 LARGE = ((640, 480), (588, 476), (560, 420), (700, 476), (720, 540), (800, 600))
 STAGES: tuple[Stage, ...] = (
-    Stage(until_step=700, sizes=SMALL, screens=16, questions=10),
-    Stage(until_step=1200, sizes=SMALL, screens=16, questions=12, sheet_share=0.2),
-    Stage(until_step=1600, sizes=MIDDLE + SMALL[:1], screens=10, questions=14, sheet_share=0.1),
-    Stage(until_step=2000, sizes=LARGE, screens=5, questions=24),
+    Stage(until_step=600, sizes=SMALL, screens=16, questions=10, sheet_share=0.5),
+    Stage(until_step=1100, sizes=SMALL, screens=16, questions=12, sheet_share=0.15),
+    Stage(until_step=1400, sizes=MIDDLE + SMALL[:1], screens=10, questions=14, sheet_share=0.1),
+    Stage(until_step=1700, sizes=LARGE, screens=5, questions=24),
 )
 
 
@@ -127,6 +129,11 @@ def labelled(screen: Screen, rng: random.Random, num_questions: int, classes: di
     return LabelledScreen(
         pixels_HW3=screen.pixels_HW3,
         words=tuple((classes[word], w.box) for w in screen.words if (word := bare_word(w.text)) and word in classes),
+        characters=tuple(
+            (CHARACTERS.index(character), (left, w.box[1], right, w.box[3]))
+            for w in screen.words
+            for character, (left, right) in zip(w.text, pairwise(w.edges_px), strict=True)
+        ),
         regions=tuple(Region(KINDS.index(c.kind), c.point, c.parts) for c in screen.controls),
         questions=tuple(
             (q.instruction, None if q.control is None else index[id(q.control)])
@@ -182,7 +189,7 @@ def train_command(
     seed: int = 0,
     workers: int = 1,
     device: str = "cuda" if torch.cuda.is_available() else "cpu",
-    stages: Annotated[str, typer.Option(help="The stages' last steps, such as 700,1200,1600,2000")] = "",
+    stages: Annotated[str, typer.Option(help="The stages' last steps, such as 600,1100,1400,1700")] = "",
     muon_lr: float = 0.02,
     adam_lr: float = 2e-3,
     decay_share: float = 0.3,
@@ -205,6 +212,7 @@ def train_command(
         model,
         vocabulary,
         TrainConfig(total_steps=steps, muon_lr=muon_lr, adam_lr=adam_lr, decay_share=decay_share, seed=seed),
+        num_characters=len(CHARACTERS),
         num_words=len(vocabulary.word_ids),
         num_kinds=len(KINDS),
         device=device,
@@ -243,7 +251,7 @@ def _with_progress(
     with Progress(*columns) as progress:
         task = progress.add_task("", total=total, completed=start)
         for step, figures in steps:
-            shown = f"reads {figures['patch_word_acc']:.2f} points {figures.get('near_acc', 0):.2f}"
+            shown = f"reads {figures['character_acc']:.2f} points {figures.get('near_acc', 0):.2f}"
             progress.update(task, completed=step, description=shown)
             yield step, figures
 

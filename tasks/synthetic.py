@@ -56,10 +56,11 @@ BRANDS: tuple[str, ...] = ("Acme", "Northwind", "Lumen", "Orbit", "Maple", "Harb
 
 @dataclass(frozen=True)
 class Word:
-    """One word as drawn, px."""
+    """One word as drawn, px. `edges_px` are the places between its characters, both ends included."""
 
     text: str
     box: Box
+    edges_px: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -309,10 +310,9 @@ class _Form:
         start = 0
         for word in text.split():
             start = text.index(word, start)
-            word_left_px = left_px + font.getlength(text[:start])
+            edges_px = tuple(left_px + font.getlength(text[:end]) for end in range(start, start + len(word) + 1))
             start += len(word)
-            right_px = left_px + font.getlength(text[:start])
-            self.words.append(Word(word, (word_left_px, top_px, right_px, top_px + height_px)))
+            self.words.append(Word(word, (edges_px[0], top_px, edges_px[-1], top_px + height_px), edges_px))
         return left_px, top_px, left_px + font.getlength(text), top_px + height_px
 
     def _width(self, text: str, *, bold: bool = False, size_px: int = 0) -> float:

@@ -30,7 +30,7 @@ def source_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def dist_folder(source_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     dist = tmp_path_factory.mktemp("dist")
     command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(dist), str(source_folder)]
-    built = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    built = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
     assert built.returncode == 0, built.stdout + built.stderr
     return dist
 
@@ -58,7 +58,8 @@ def test_sdist_carries_exactly_the_files_of_the_folders(source_folder: Path, dis
 
 def test_wheel_carries_type_marks_and_the_demo(dist_folder: Path) -> None:
     (wheel,) = dist_folder.glob("*.whl")
-    names = set(zipfile.ZipFile(wheel).namelist())
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
     assert {f"moonhand/{folder}/py.typed" for folder in FOLDERS} <= names
     assert {"moonhand/tasks/demo/signup.html", "moonhand/tasks/demo/script.yaml"} <= names
 
@@ -69,5 +70,5 @@ def test_unpacked_wheel_runs_the_command_line(dist_folder: Path, tmp_path: Path)
         archive.extractall(tmp_path)
     code = "import moonhand.tasks.demo as demo; print(demo.__file__); demo.DEMO_SCRIPT.read_bytes()"
     command = [sys.executable, "-I", "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {code}"]
-    printed = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True).stdout
+    printed = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=True).stdout
     assert printed.startswith(str(tmp_path))

@@ -327,7 +327,7 @@ def test_ctrl_c_ends_the_browser_and_the_program(chromium: str) -> None:
         browser_pid = int(process.stdout.readline())
         time.sleep(0.3)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the program and Playwright's driver
-        _, complaint = process.communicate(timeout=20)
+        _, complaint = process.communicate(timeout=60)
     assert "KeyboardInterrupt" in complaint
     assert process.returncode == -signal.SIGINT
     assert has_ended(browser_pid)
@@ -363,7 +363,7 @@ def children() -> set[str]:
     return {pid for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()}
 
 
-def has_ended(pid: int, limit_s: float = 5.0) -> bool:
+def has_ended(pid: int, limit_s: float = 20.0) -> bool:
     deadline_s = time.monotonic() + limit_s
     while time.monotonic() < deadline_s:
         try:

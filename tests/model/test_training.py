@@ -45,6 +45,7 @@ def a_screen(seed: int, questions: tuple[tuple[str, int | None], ...]) -> Labell
     return LabelledScreen(
         pixels_HW3=rng.integers(0, 256, (80, 100, 3), np.uint8),
         words=((0, (10.0, 10.0, 40.0, 24.0)), (1, (50.0, 50.0, 90.0, 64.0))),
+        characters=((3, (10.0, 10.0, 18.0, 24.0)),),
         regions=(
             Region(0, (25.0, 17.0), ((10.0, 10.0, 40.0, 24.0),)),
             Region(1, (70.0, 57.0), ((50.0, 50.0, 90.0, 64.0),)),
@@ -63,7 +64,14 @@ def a_trainer(tokenizer: Tokenizer, total_steps: int = 8) -> Trainer:
     numbers = tuple(tokenizer.encode(f"{n:03d}")[0] for n in range(1000))
     vocabulary = Vocabulary(number_ids=numbers, word_ids=(tokenizer.encode("a")[0], tokenizer.encode("b")[0]))
     initialise(model, vocabulary, seed=0)
-    return Trainer(model, vocabulary, TrainConfig(total_steps=total_steps, warmup_steps=2), num_words=2, num_kinds=2)
+    return Trainer(
+        model,
+        vocabulary,
+        TrainConfig(total_steps=total_steps, warmup_steps=2),
+        num_characters=5,
+        num_words=2,
+        num_kinds=2,
+    )
 
 
 def test_the_taught_reply_has_three_decimals_and_stays_on_the_screen() -> None:
@@ -142,6 +150,6 @@ def test_orthogonalising_makes_all_singular_values_about_one() -> None:
 
 
 def test_screens_of_two_sizes_cannot_share_a_batch(tokenizer: Tokenizer) -> None:
-    other = LabelledScreen(np.zeros((90, 100, 3), np.uint8), (), (), (("one", None),))
+    other = LabelledScreen(np.zeros((90, 100, 3), np.uint8), (), (), (), (("one", None),))
     with pytest.raises(ValueError, match="size"):
         pack([a_screen(0, (("one", 0),)), other], tokenizer, tiny_config(), num_words=2)

@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 def test_a_sound_machine_is_found_sound(middle_checkpoint: Path) -> None:
     findings = examine(os.environ, model=str(middle_checkpoint))
     assert works(findings), [finding for finding in findings if finding.needed and not finding.ok]
-    names = [finding.name for finding in findings]
-    assert names == ["python", "torch", "chromium", "fonts", f"model {middle_checkpoint}", "display", "Xvfb", "openbox", "xclip"]  # fmt: skip
+    named = {finding.name for finding in findings}
+    assert {"python", "torch", "chromium", "fonts", f"model {middle_checkpoint}", "display", "Xvfb", "xclip"} <= named
 
 
 def test_every_trouble_comes_with_a_command(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -94,16 +95,15 @@ def test_every_verb_becomes_its_step() -> None:
         ("steps: !!python/object:os.system {}", 1, 8, "tag"),
         ("steps: [{wait: 1}]\n---\nsteps: [{wait: 1}]", 2, 1, "document"),
         ("\0", 1, 1, "not YAML"),
-        ("[" * 4000, 1, 1, ""),
+        ("[" * 700 + "]" * 700, 1, 1, "too deeply"),
     ],
 )
 def test_an_error_names_file_line_and_column(text: str, line: int, column: int, named: str) -> None:
     with pytest.raises(BadScript) as caught:
         parse_script(text, source="s.yaml")
     assert str(caught.value).startswith("s.yaml:")
-    if named:
-        assert (caught.value.line, caught.value.column) == (line, column), str(caught.value)
-        assert named in caught.value.problem
+    assert (caught.value.line, caught.value.column) == (line, column), str(caught.value)
+    assert named in caught.value.problem
 
 
 def test_a_file_that_cannot_be_read_is_a_bad_script(tmp_path: Path) -> None:
@@ -115,18 +115,14 @@ def test_a_file_that_cannot_be_read_is_a_bad_script(tmp_path: Path) -> None:
 
 @given(st.text())
 def test_any_text_is_a_script_or_a_bad_script(text: str) -> None:
-    try:
-        parse_script(text)
-    except BadScript as error:
-        assert error.line >= 1
+    with suppress(BadScript):
+        assert parse_script(text).steps
 
 
 @given(st.text(alphabet="stepclik:-[]{}\n '\"*&!|>0.~", max_size=40))
 def test_any_text_that_looks_like_yaml_is_a_script_or_a_bad_script(text: str) -> None:
-    try:
-        parse_script("steps:\n" + text)
-    except BadScript as error:
-        assert error.column >= 1
+    with suppress(BadScript):
+        assert parse_script("steps:\n" + text).steps
 
 
 @pytest.mark.parametrize("text", ["", "0x5", "640", "640x", "x480", "-1x5", "640x480x3", "999999x9", "a640x480"])
