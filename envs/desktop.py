@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Generator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Literal, Self, assert_never
@@ -108,6 +108,9 @@ class DesktopEnv:
         start_s = time.perf_counter()
         try:
             self._act(hands, action, before.scale)
+        except NoDisplay:
+            self._held.clear()  # nothing is held on a display that is gone
+            raise
         except BaseException:
             self._release_afresh()
             raise
@@ -250,10 +253,9 @@ class DesktopEnv:
         if not isinstance(broken, XTestHands):
             _release(broken, held)
             return
-        with suppress(NoDisplay):  # nothing is held on a display that is gone
-            self._hands = self._new_hands()
-            _release(self._hands, held)
-            broken.close()
+        broken.close()
+        self._hands = self._new_hands()
+        _release(self._hands, held)
 
     def _release_from_signal(self) -> None:
         if self._held:

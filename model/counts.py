@@ -7,11 +7,8 @@ from dataclasses import asdict, dataclass
 from math import prod
 from pathlib import Path
 
-import torch
-
 from .config import KimiVLConfig, load_config
-from .kimi_vl import KimiVL
-from .weights import FP32_SUFFIX, Place, model_layout
+from .weights import FP32_SUFFIX, Place, empty_model, model_layout
 
 _BYTES = {"bfloat16": 2, "float16": 2, "float32": 4}
 
@@ -45,8 +42,7 @@ def inspect_model(folder: str | Path) -> ModelCounts:
 
 def count_model(config: KimiVLConfig) -> ModelCounts:
     """Counts of the very model that would be loaded, built on the meta device."""
-    with torch.device("meta"):
-        layout = model_layout(KimiVL(config))
+    layout = model_layout(empty_model(config))
     text = config.text
     one_expert = 3 * text.hidden_size * text.moe_intermediate_size
     moe_layers = sum(text.is_moe(layer) for layer in range(text.num_hidden_layers))

@@ -60,7 +60,7 @@ class LossWeights:
     patch_words: float = 0.5
     token_words: float = 0.3
     kinds: float = 0.2
-    points: float = 1.0
+    points: float = 10.0
     asks: float = 0.5
 
 

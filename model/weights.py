@@ -17,6 +17,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file  # pyright: ignore[reportUnknownVariableType] (PathLike without parameter)
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from .config import DTypeName, KimiVLConfig, load_config
 from .errors import BadCheckpoint
@@ -67,11 +68,16 @@ def model_layout(model: KimiVL) -> dict[str, Place]:
     return checkpoint_layout({name: tuple(tensor.shape) for name, tensor in model.state_dict().items()})
 
 
+def empty_model(config: KimiVLConfig) -> KimiVL:
+    """The model on the meta device: every name and shape, no values and no memory."""
+    with torch.device("meta"), _NoFilling():
+        return KimiVL(config)
+
+
 def load_model(folder: Path, *, device: torch.device | str = "cpu", dtype: torch.dtype | None = None) -> KimiVL:
     """Build the model of a checkpoint folder and fill it; `dtype` None is the one `config.json` names."""
     config = load_config(folder)
-    with torch.device("meta"):
-        model = KimiVL(config)
+    model = empty_model(config)
     load_weights(model, folder, device=device, dtype=dtype or getattr(torch, config.torch_dtype))
     return model
 
@@ -149,6 +155,20 @@ def save_checkpoint(model: KimiVL, folder: Path, *, max_shard_bytes: int = 5_000
     config: KimiVLConfig = replace(model.config, torch_dtype=cast("DTypeName", dtype))
     _write_json(folder / "config.json", config.to_json())
     _write_json(folder / "preprocessor_config.json", config.preprocessor_json())
+
+
+class _NoFilling(TorchFunctionMode):
+    """Skips the filling of new parameters: on the meta device it does nothing but load torch's compiler (1 s)."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        named = kwargs or {}
+        if func in (Tensor.fill_, Tensor.zero_):
+            return args[0]
+        if getattr(func, "__module__", None) == torch.nn.init.__name__:
+            return args[0] if args else named["tensor"]
+        return func(*args, **named)
 
 
 @dataclass

@@ -59,14 +59,19 @@ def main() -> None:
     app()
 
 
-@app.callback()
-def _root(
-    version: Annotated[bool, typer.Option("--version", is_eager=True, help="Print the version and leave.")] = False,
-) -> None:
-    """GUI automation with the model inside: a screenshot goes in, a click comes out."""
-    if version:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         typer.echo(package_version("moonhand"))
         raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """GUI automation with the model inside: a screenshot goes in, a click comes out."""
 
 
 @app.command()

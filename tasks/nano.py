@@ -52,10 +52,10 @@ SMALL = ((336, 252), (308, 280), (364, 224), (300, 240))
 MIDDLE = ((448, 336), (420, 364), (504, 308), (400, 300))
 LARGE = ((640, 480), (588, 476), (560, 420), (700, 476), (720, 540), (800, 600))
 STAGES: tuple[Stage, ...] = (
-    Stage(until_step=600, sizes=SMALL, screens=16, questions=10, sheet_share=0.5),
-    Stage(until_step=1100, sizes=SMALL, screens=16, questions=12, sheet_share=0.15),
-    Stage(until_step=1400, sizes=MIDDLE + SMALL[:1], screens=10, questions=14, sheet_share=0.1),
-    Stage(until_step=1700, sizes=LARGE, screens=5, questions=24),
+    Stage(until_step=450, sizes=SMALL, screens=20, questions=0),
+    Stage(until_step=1050, sizes=SMALL, screens=16, questions=12),
+    Stage(until_step=1300, sizes=MIDDLE + SMALL[:1], screens=10, questions=14),
+    Stage(until_step=1550, sizes=LARGE, screens=5, questions=24),
 )
 
 
@@ -189,9 +189,9 @@ def train_command(
     seed: int = 0,
     workers: int = 1,
     device: str = "cuda" if torch.cuda.is_available() else "cpu",
-    stages: Annotated[str, typer.Option(help="The stages' last steps, such as 600,1100,1400,1700")] = "",
-    muon_lr: float = 0.02,
-    adam_lr: float = 2e-3,
+    stages: Annotated[str, typer.Option(help="The stages' last steps, such as 450,1050,1300,1550")] = "",
+    muon_lr: float = 0.01,
+    adam_lr: float = 8e-4,
     decay_share: float = 0.3,
 ) -> None:
     """Train moonhand-nano, or go on from OUT/checkpoint.pt."""

@@ -98,12 +98,16 @@ def test_a_goal_that_needs_planning_is_refused_by_a_grounder(taught_engine: Engi
     assert read_trajectory(trajectory.path).run["status"] == "error"
 
 
-def test_a_planning_profile_is_given_goal_history_and_feedback(taught_engine: Engine, trajectory: Trajectory) -> None:
-    """The tiny model cannot plan: its replies are unusable, but every prompt was built and answered."""
+def test_a_prompt_too_long_for_the_model_ends_the_run_as_an_error(
+    taught_engine: Engine, trajectory: Trajectory
+) -> None:
+    from moonhand.model import ContextTooLong
+
+    # The system prompt of this profile alone fills the tiny model.
     policy = KimiPolicy(taught_engine, profile=named_profile("kimi-instruct"))
-    config = RunConfig(max_bad_replies=1)
-    with pytest.raises(Exception, match="max_new_tokens"):  # 4 KB of system prompt are too long for 1024 positions
-        run_to_end(screen([]), policy, "sign up", trajectory, config)
+    with pytest.raises(ContextTooLong, match="lower max_new_tokens"):
+        run_to_end(screen([]), policy, "sign up", trajectory)
+    assert read_trajectory(trajectory.path).run["result"]["error"].startswith("ContextTooLong: ")
 
 
 def test_the_manifest_says_what_a_reader_must_know(taught_engine: Engine, tmp_path: Path) -> None:

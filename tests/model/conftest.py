@@ -8,12 +8,16 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import settings
 from moonhand.model import ImageConfig, KimiVL, KimiVLConfig, TextConfig, Tokenizer, VisionConfig
+
+settings.register_profile("moonhand", deadline=None)  # a busy machine is no failure
+settings.load_profile("moonhand")
 
 SMALL_TOKENS = [bytes([byte]) for byte in range(256)] + [b"th", b"the", b" the", b"se", b"er", b"user", b"im", b"age"]
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def one_thread() -> Generator[None]:
     """Tiny tensors gain nothing from threads, and threads that wait for each other lose much on a busy machine."""
     threads = torch.get_num_threads()

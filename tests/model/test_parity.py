@@ -107,6 +107,16 @@ def test_the_text_tower_equals_deepseek_v3_in_chunks_with_both_caches(tiny_model
         _assert_equal(_in_pieces(tiny_model, ids_BL, lengths), torch.cat(hf_logits, dim=1))
 
 
+def test_the_latents_norm_has_its_own_epsilon(tiny_config: KimiVLConfig, random_model: BuildModel) -> None:
+    model = random_model(tiny_config)
+    for name, parameter in model.named_parameters():
+        if name.endswith("kv_a_proj_with_mqa.weight"):
+            parameter.mul_(0.002)  # 1e-5 instead of 1e-6 would now change the latent by a tenth and more
+    ids_BL = _random_ids(model.config, 1, 9)
+    with torch.no_grad():
+        _assert_equal(model(ids_BL), _hf_text(model)(input_ids=ids_BL, use_cache=False).logits)
+
+
 @pytest.mark.parametrize("lengths", [[24], [1] * 24, [10, 6, 1, 1, 6], [23, 1]], ids=str)
 def test_cached_equals_uncached(tiny_model: KimiVL, lengths: list[int]) -> None:
     ids_BL = _random_ids(tiny_model.config, 2, 24)
