@@ -32,7 +32,6 @@ from .actions import (
 from .env import Effect, Env, Frame, check_on_screen
 from .errors import (
     EnvError,
-    MissingTool,
     NoBrowser,
     NoDisplay,
     PageGone,
@@ -78,7 +77,6 @@ __all__ = [
     "EnvError",
     "Finish",
     "Frame",
-    "MissingTool",
     "Modifier",
     "Move",
     "Navigate",

@@ -15,7 +15,7 @@ from typing import Any, Literal, Self, TypeVar
 from playwright.sync_api import Browser, Playwright, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
 
-from .actions import Action, Finish, Refuse, Wait, describe
+from .actions import Action, Back, Finish, Navigate, Refuse, Wait, describe
 from .chromium import INSTALL_CHROMIUM, find_chromium
 from .env import Effect, Frame, check_on_screen, nothing_to_do
 from .errors import EnvError, NoBrowser, NoDisplay, PageGone
@@ -23,6 +23,7 @@ from .geometry import Size
 from .tabs import Tabs, browser_process_id, first_line, quietly
 
 DEFAULT_VIEWPORT = Size(1280, 720)
+START_LIMIT_S = 90.0
 CLOSE_LIMIT_S = 10.0
 
 T = TypeVar("T")
@@ -78,8 +79,8 @@ class BrowserEnv:
             stack.callback(self._forget)
             inner = ExitStack()  # of what the worker opens, and so must close
             stack.callback(self._shut, inner)
-            self._run("starting the browser", 3 * config.timeout_s, lambda: self._start(inner))
-            self._run(f"opening {config.url}", config.timeout_s + config.settle_s + 5, self._open)
+            self._run("starting the browser", 2 * START_LIMIT_S, lambda: self._start(inner))
+            self._run(f"opening {config.url}", 2 * config.timeout_s + config.settle_s, self._open)
             self._stack = stack.pop_all()
         return self
 
@@ -102,8 +103,10 @@ class BrowserEnv:
         if isinstance(action, Finish | Refuse):
             return nothing_to_do(action)
         check_on_screen(action, self._size() if self._last is None else self._last.size)
-        waits_s = action.seconds_s if isinstance(action, Wait) else 0.0
-        limit_s = waits_s + self.config.settle_s + 2 * self.config.timeout_s
+        takes_s = action.seconds_s if isinstance(action, Wait) else 0.0
+        if isinstance(action, Navigate | Back):
+            takes_s = self.config.timeout_s  # Playwright's own limit, which it should reach first
+        limit_s = takes_s + self.config.settle_s + self.config.timeout_s
         return self._run(describe(action), limit_s, lambda: self._perform(action))
 
     def evaluate(self, js: str) -> Any:
@@ -151,7 +154,7 @@ class BrowserEnv:
                 executable_path=executable,
                 headless=config.headless,
                 env=environ,
-                timeout=config.timeout_s * 1000,
+                timeout=START_LIMIT_S * 1000,
                 handle_sigint=False,
                 handle_sigterm=False,
                 handle_sighup=False,

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import atexit
 import itertools
-import shutil
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -33,7 +31,7 @@ from .actions import (
 )
 from .capture import ScreenCapture
 from .env import Effect, Frame, check_on_screen, nothing_to_do
-from .errors import EnvError, MissingTool, NoDisplay, UnsupportedAction
+from .errors import EnvError, NoDisplay, UnsupportedAction
 from .geometry import Point
 from .hands import Hands, PyAutoGuiHands, XTestHands
 from .settle import wait_until_still
@@ -41,7 +39,6 @@ from .settle import wait_until_still
 QUIET_S = 0.15
 CLICK_GAP_S = 0.03  # between the clicks of a double click
 DRAG_STEPS = 8
-PASTE_S = 0.15  # how long a program may take to fetch the clipboard
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,8 +186,8 @@ class DesktopEnv:
         runs = [
             (is_typed, "".join(run)) for is_typed, run in itertools.groupby(action.text, lambda one: _can(hands, one))
         ]
-        if not all(is_typed for is_typed, _ in runs):
-            self._clipboard_tool()  # before anything is touched
+        if not isinstance(hands, XTestHands) and not all(is_typed for is_typed, _ in runs):
+            raise UnsupportedAction(f"{describe(action)}: pyautogui types ASCII alone; use xtest hands, which need X")
         if action.clear:
             self._chord(hands, ("ctrl", "a"))
             self._chord(hands, ("backspace",))
@@ -204,28 +201,9 @@ class DesktopEnv:
             self._chord(hands, ("enter",))
 
     def _paste(self, hands: Hands, text: str) -> None:
-        """Through the clipboard, which gets its former text back."""
-        former = self._clipboard("-o").stdout
-        self._clipboard("-i", text.encode())
-        self._chord(hands, self.config.paste_keys)
-        time.sleep(PASTE_S)
-        self._clipboard("-i", former)
+        from .clipboard import paste
 
-    def _clipboard_tool(self) -> str:
-        tool = shutil.which("xclip") if isinstance(self._hands, XTestHands) else None
-        if tool is None:
-            raise MissingTool(
-                "this text has characters that the keyboard layout lacks, and pasting them needs xclip on an X "
-                "display: apt-get install -y xclip"
-            )
-        return tool
-
-    def _clipboard(self, way: Literal["-i", "-o"], text: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-        where = ["-display", self.config.display] if self.config.display else []
-        # xclip stays behind to serve the text and would keep a pipe open for as long.
-        output = subprocess.PIPE if way == "-o" else subprocess.DEVNULL
-        command = [self._clipboard_tool(), *where, "-selection", "clipboard", way]
-        return subprocess.run(command, input=text, stdout=output, stderr=subprocess.DEVNULL, timeout=5, check=False)
+        paste(self.config.display, text, lambda: self._chord(hands, self.config.paste_keys))
 
     def _chord(self, hands: Hands, keys: tuple[str, ...]) -> None:
         with self._holding(hands, keys):

@@ -25,12 +25,8 @@ class NoBrowser(EnvError):
     """There is no Chromium, or it does not start."""
 
 
-class MissingTool(EnvError):
-    """A program that this action needs is not installed."""
-
-
 class Unreachable(EnvError):
-    """The URL did not answer; the page shown before is still there."""
+    """The URL did not answer."""
 
 
 class PageGone(EnvError):

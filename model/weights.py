@@ -171,6 +171,14 @@ class _NoFilling(TorchFunctionMode):
         return func(*args, **named)
 
 
+def round_to_bf16(model: KimiVL) -> KimiVL:
+    """The model itself, its weights now bf16 but for the selection biases."""
+    for name, parameter in model.named_parameters():
+        if not name.endswith(FP32_SUFFIX):
+            parameter.data = parameter.data.bfloat16()
+    return model
+
+
 @dataclass
 class _Problems:
     """What is wrong with a checkpoint's tensors, kind by kind."""

@@ -16,17 +16,16 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from torch.utils.data import DataLoader, Dataset
 
 from ..model.config import ImageConfig, KimiVLConfig, TextConfig, VisionConfig
 from ..model.kimi_vl import KimiVL
+from ..model.losses import Vocabulary, initialise
 from ..model.packing import Batch, LabelledScreen, Region, pack
 from ..model.tokenizer import NUM_SPECIAL, Tokenizer, write_tiktoken_model
-from ..model.train import TrainConfig, Trainer, Vocabulary, initialise, train
-from ..model.weights import FP32_SUFFIX, save_checkpoint
+from ..model.train import TrainConfig, Trainer, load_batches, train
+from ..model.weights import round_to_bf16, save_checkpoint
 from .synthetic import BRANDS, PROSE, TYPED, Screen, draw_screen, draw_sheet, questions
 from .vocabulary import BUTTONS, CHECKBOXES, FIELDS, HEADINGS, LINKS, TABS, WORDINGS, Kind
 
@@ -142,7 +141,7 @@ def labelled(screen: Screen, rng: random.Random, num_questions: int, classes: di
     )
 
 
-class NanoBatches(Dataset[Batch]):
+class NanoBatches:
     """Batch number i of the curriculum, the same whenever and wherever it is drawn."""
 
     def __init__(self, tokenizer_folder: Path, config: KimiVLConfig, stages: Sequence[Stage], seed: int) -> None:
@@ -173,10 +172,6 @@ class NanoBatches(Dataset[Batch]):
         return pack(screens, self.tokenizer, self.config, num_words=len(classes))
 
 
-def _first(batches: list[Batch]) -> Batch:
-    return batches[0]
-
-
 app = typer.Typer(add_completion=False, help=__doc__)
 
 
@@ -188,7 +183,7 @@ def train_command(
     steps: Annotated[int, typer.Option(help="Total steps; the learning rate falls to 0 there")] = STAGES[-1].until_step,
     seed: int = 0,
     workers: int = 1,
-    device: str = "cuda" if torch.cuda.is_available() else "cpu",
+    device: str = "auto",
     stages: Annotated[str, typer.Option(help="The stages' last steps, such as 450,1050,1300,1550")] = "",
     muon_lr: float = 0.01,
     adam_lr: float = 8e-4,
@@ -220,10 +215,9 @@ def train_command(
     if (out / "checkpoint.pt").exists():
         trainer.resume(out / "checkpoint.pt")
     typer.echo(f"{sum(p.numel() for p in model.parameters()):,} parameters, {len(tokens)} base tokens, "
-               f"from step {trainer.step} of {steps} on {device}", err=True)  # fmt: skip
+               f"from step {trainer.step} of {steps} on {trainer.device}", err=True)  # fmt: skip
     batches = NanoBatches(out, config, plan, seed)
-    loader = DataLoader(batches, batch_size=1, sampler=range(trainer.step, steps), num_workers=workers,
-                        collate_fn=_first, prefetch_factor=4 if workers else None)  # fmt: skip
+    loader = load_batches(batches, start=trainer.step, workers=workers)
     begin = time.perf_counter()
     for step, figures in _with_progress(train(trainer, loader, out), trainer.step, steps):
         if step % 25 == 0:
@@ -234,10 +228,7 @@ def train_command(
 
 def export(model: KimiVL, tokenizer_folder: Path, folder: Path) -> None:
     """Write weights (bf16, the selection biases fp32), both configs and the vocabulary in the published layout."""
-    rounded = copy.deepcopy(model).cpu()
-    for name, parameter in rounded.named_parameters():
-        if not name.endswith(FP32_SUFFIX):
-            parameter.data = parameter.data.bfloat16()
+    rounded = round_to_bf16(copy.deepcopy(model).cpu())
     folder.mkdir(parents=True, exist_ok=True)
     save_checkpoint(rounded, folder)
     (folder / "tiktoken.model").write_bytes((tokenizer_folder / "tiktoken.model").read_bytes())

@@ -14,7 +14,7 @@ from typing import Any, Protocol, cast, runtime_checkable
 from PIL import Image
 from pydantic import JsonValue
 
-from ..agent import Policy, RunConfig, RunResult, Step, Trajectory, draw, draw_step, run, strip
+from ..agent import Mark, Policy, RunConfig, RunResult, Step, Trajectory, draw, draw_step, run, strip
 from ..agent.trajectory import read_trajectory
 from ..envs import Env, EnvError, Size, action_points
 from .errors import BadRequest
@@ -164,15 +164,24 @@ def same_json(one: object, other: object) -> bool:
 
 
 def picture_of_run(path: Path) -> Image.Image:
-    """A trajectory as one picture: each frame that was pointed at or misread, with what was done, then the last."""
+    """A trajectory as one picture: each frame that was pointed at or misread, with what was asked, then the last."""
     steps = read_trajectory(path).steps
-    pictures = [draw_step(step) for step in steps if step.error or (step.action and action_points(step.action))]
+    pictures = [_picture_of_step(step) for step in steps if step.error or (step.action and action_points(step.action))]
     last = next((step.after for step in reversed(steps) if step.after is not None), None)
     if last is not None:
         pictures.append(draw(last.read(), []))
     if not pictures:
         raise BadRequest(f"{path} holds no step that could be drawn")
-    return strip(pictures)
+    return strip(pictures, width_px=600)
+
+
+def _picture_of_step(step: Step) -> Image.Image:
+    points = () if step.action is None else action_points(step.action)
+    if step.error or step.instruction is None or len(points) != 1:
+        return draw_step(step)
+    sure = "" if step.confidence is None else f" {step.confidence:.0%}"
+    label = f"{step.index + 1}. {step.instruction}{sure}"
+    return draw(step.before.read(), [Mark(label=label, x_px=points[0].x_px, y_px=points[0].y_px)])
 
 
 def _start_program(stack: ExitStack, env: Env, command: str, environ: dict[str, str]) -> None:

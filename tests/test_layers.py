@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 BELOW = {"tasks": {"agent", "model", "envs"}, "agent": {"model", "envs"}, "model": set[str](), "envs": set[str]()}
 HOMES = {  # library -> the folders or files that may import it
-    "torch": ("model/",),
+    "torch": ("model/", "tasks/doctor.py"),  # the doctor asks whether it imports
     "tiktoken": ("model/",),
     "safetensors": ("model/",),
     "mss": ("envs/capture.py",),

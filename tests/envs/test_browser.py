@@ -257,7 +257,7 @@ def test_a_url_that_does_not_answer_is_told_before_the_run_starts(chromium: str,
     before = children()
     with pytest.raises(Unreachable, match=url), BrowserEnv(BrowserConfig(url=url, executable=chromium)):
         pytest.fail("the body must not start")
-    assert children() == before
+    assert children() <= before
 
 
 def test_a_url_that_does_not_answer_in_mid_run_leaves_the_environment_usable(board: BrowserEnv) -> None:
@@ -279,12 +279,10 @@ def test_a_page_that_closes_or_crashes_is_gone(chromium: str, serve: Serve) -> N
 
 def test_a_page_that_hangs_is_ended_after_the_time_limit(chromium: str, serve: Serve) -> None:
     url = serve({"/": "<button onclick='for (;;) {}' style='width: 100px; height: 100px'>hang</button>"})
-    config = BrowserConfig(url=url, viewport=VIEWPORT, executable=chromium, timeout_s=2, settle_s=0.5)
+    config = BrowserConfig(url=url, viewport=VIEWPORT, executable=chromium, timeout_s=3, settle_s=0.5)
     with BrowserEnv(config) as env:
-        start_s = time.perf_counter()
-        with pytest.raises(PageGone, match="did not answer"):
+        with pytest.raises(PageGone, match=r"did not answer for 3\.5 s at: click \(50, 50\)"):
             env.perform(Click(x_px=50, y_px=50))
-        assert time.perf_counter() - start_s < 10
         with pytest.raises(PageGone):
             env.observe()
 

@@ -155,10 +155,27 @@ def test_clicks_drags_and_the_wheel_reach_the_window(desktop: DesktopEnv, window
     assert window.wait_for(lambda event: event["kind"] == "ButtonPress")["control"]
 
 
-def test_text_of_any_script_is_typed_into_the_window(desktop: DesktopEnv, window: Window) -> None:
+def clipboard_text(screen: VirtualDisplay) -> str:
+    command = ["xclip", "-selection", "clipboard", "-o"]
+    return subprocess.run(command, env=screen.environ(), capture_output=True, text=True, check=False).stdout
+
+
+def test_text_that_nothing_takes_is_told() -> None:
+    with VirtualDisplay(Size(320, 200)) as empty, DesktopEnv(DesktopConfig(display=empty.display)) as env:
+        with pytest.raises(UnsupportedAction, match="nothing on the screen fetched"):
+            env.perform(TypeText(text="漢"))
+        assert nothing_is_held(empty.display)
+
+
+def test_text_of_any_script_is_typed_into_the_window(
+    desktop: DesktopEnv, window: Window, virtual_display: VirtualDisplay
+) -> None:
+    keep = ["xclip", "-selection", "clipboard", "-i"]
+    subprocess.run(keep, env=virtual_display.environ(), input=b"kept", stdout=subprocess.DEVNULL, check=True)
     desktop.perform(Click(x_px=300, y_px=40))
     desktop.perform(TypeText(text='aB <x>"é漢" ~|z'))
     window.wait_for(lambda event: event.get("text") == 'aB <x>"é漢" ~|z')
+    assert clipboard_text(virtual_display) == "kept"
     desktop.perform(PressKeys(keys=("ctrl", "/")))  # Tk's "select all"
     desktop.perform(PressKeys(keys=("backspace",)))
     desktop.perform(TypeText(text="new", submit=True))

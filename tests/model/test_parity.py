@@ -207,3 +207,14 @@ def test_the_whole_model_with_two_pictures_equals_kimi_k25_at_one_frame(tiny_mod
         _assert_equal(tiny_model.encode_images(pixels_PCHW, grid_hw), torch.cat(features))
         expected_BLV = reference(input_ids=ids_BL, pixel_values=pixels_PCHW, image_grid_thw=grid_thw).logits
         _assert_equal(tiny_model(ids_BL, pixels_PCHW, grid_hw), expected_BLV)
+
+
+def test_the_towers_norms_have_their_epsilon(tiny_config: KimiVLConfig, random_model: BuildModel) -> None:
+    model = random_model(tiny_config)
+    for name, parameter in model.named_parameters():
+        if any(part in name for part in ("patch_embed.", ".wo.", ".mlp.fc1.", "final_layernorm.")):
+            parameter.mul_(0.003)  # a residual stream so faint that 1e-5 is a share of its variance
+    pixels_PCHW = torch.rand(24, 3, 14, 14, generator=torch.Generator().manual_seed(3)) * 2 - 1
+    with torch.no_grad():
+        expected = _hf_whole(model).model.get_image_features(pixels_PCHW, torch.tensor([[1, 4, 6]])).pooler_output
+        _assert_equal(model.encode_images(pixels_PCHW, [(4, 6)]), expected[0])

@@ -9,10 +9,11 @@ import pytest
 import torch
 from moonhand.model.config import ImageConfig, KimiVLConfig, TextConfig, VisionConfig
 from moonhand.model.kimi_vl import KimiVL
+from moonhand.model.losses import Vocabulary, block_mask, initialise
 from moonhand.model.optim import orthogonalise
 from moonhand.model.packing import IGNORE, Batch, LabelledScreen, Region, pack, reply_for
 from moonhand.model.tokenizer import NUM_SPECIAL, Tokenizer
-from moonhand.model.train import TrainConfig, Trainer, Vocabulary, initialise, train
+from moonhand.model.train import TrainConfig, Trainer, train
 
 TOKENS = [bytes([b]) for b in range(256)] + [f"{n:03d}".encode() for n in range(1000)] + [b"click", b"(x", b" y"]
 
@@ -104,8 +105,6 @@ def test_a_packed_question_gets_the_logits_it_gets_alone(tokenizer: Tokenizer) -
 
 
 def _logits(model: KimiVL, batch: Batch) -> torch.Tensor:
-    from moonhand.model.train import block_mask
-
     pixels = torch.from_numpy(batch.pixels_BHW3).float() / 127.5 - 1
     screens, height, width, _ = pixels.shape
     grid = (height // 14, width // 14)

@@ -1,0 +1,56 @@
+"""The table of steps: the same cells on a terminal and in a log."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from moonhand.agent import Step, StoredFrame
+from moonhand.envs import Click, Effect, Size, TypeText
+from moonhand.tasks.live import StepTable, step_cells
+from rich.console import Console
+
+SEEN = StoredFrame(Path("frame.png"), "0" * 64, Size(640, 480), 1.0, 0.0, 0.0312)
+CLICK = Step(
+    index=0,
+    turn=0,
+    before=SEEN,
+    after=SEEN,
+    action=Click(x_px=320.4, y_px=149),
+    instruction="the Email field",
+    confidence=0.934,
+    effect=Effect(True, "click", True, 0.012, 0.145),
+    model_s=0.087,
+)
+TYPING = Step(index=1, turn=0, before=SEEN, after=SEEN, action=TypeText(text="a [bold] (word)"))
+MISREAD = Step(index=2, turn=1, before=SEEN, after=None, action=None, error="no action in the reply: '[red]'")
+
+
+def test_a_step_is_a_row_of_action_target_point_confidence_and_milliseconds() -> None:
+    assert step_cells(CLICK) == ("1", "click", "the Email field", "320,149", "93%", "31", "87", "12", "145")
+
+
+def test_typed_text_is_shown_as_it_is() -> None:
+    assert step_cells(TYPING)[1] == "type 'a [bold] (word)'"
+
+
+def test_a_log_gets_a_line_a_step_and_one_more_for_an_error() -> None:
+    log = io.StringIO()
+    with StepTable(Console(file=log, width=40)) as table:
+        for step in (CLICK, TYPING, MISREAD):
+            table.add(step)
+    lines = log.getvalue().splitlines()
+    assert len(lines) == 5
+    assert lines[1].split() == ["1", "click", "the", "Email", "field", "320,149", "93%", "31", "87", "12", "145"]
+    assert lines[4].strip() == MISREAD.error
+
+
+def test_a_terminal_gets_one_growing_table() -> None:
+    screen = io.StringIO()
+    with StepTable(Console(file=screen, width=160, force_terminal=True)) as table:
+        for step in (CLICK, TYPING, MISREAD):
+            table.add(step)
+    last = screen.getvalue().split("capture ms")[-1]
+    assert "the Email field" in last
+    assert "a [bold] (word)" in last
+    assert str(MISREAD.error) in last
