@@ -32,6 +32,7 @@ from .actions import (
 from .env import Effect, Env, Frame, check_on_screen
 from .errors import (
     EnvError,
+    MissingTool,
     NoBrowser,
     NoDisplay,
     PageGone,
@@ -77,6 +78,7 @@ __all__ = [
     "EnvError",
     "Finish",
     "Frame",
+    "MissingTool",
     "Modifier",
     "Move",
     "Navigate",

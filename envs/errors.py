@@ -25,6 +25,10 @@ class NoBrowser(EnvError):
     """There is no Chromium, or it does not start."""
 
 
+class MissingTool(EnvError):
+    """A program or font that is needed is not installed."""
+
+
 class Unreachable(EnvError):
     """The URL did not answer."""
 

@@ -33,7 +33,7 @@ class LossWeights:
     token_words: float = 0.3
     kinds: float = 0.2
     points: float = 10.0
-    asks: float = 0.5
+    asks: float = 1.0
     number_sigma: float = 4.0  # softness of a coordinate's target, in thousandths of the screen
 
 
@@ -166,9 +166,14 @@ def compute_losses(
             )
             logits = model.language_model.lm_head(hidden_BLD[learned])
         parts["language"] = _language_loss(logits.float(), labels[learned], vocabulary, weights.number_sigma, metrics)
-        is_media = input_ids == model_config.media_placeholder_token_id
         parts["asks"] = _ask_loss(
-            heads, hidden_BLD.float(), is_media, put(batch.ask_positions_BQ), put(batch.ask_tokens_BQT), metrics
+            heads,
+            hidden_BLD.float(),
+            is_media_BL=input_ids == model_config.media_placeholder_token_id,
+            asking_BL=_asking(put(batch.ask_positions_BQ), labels, vocabulary),
+            segments_BL=put(batch.segments_BL),
+            ask_tokens_BQT=put(batch.ask_tokens_BQT),
+            metrics=metrics,
         )
     total = torch.stack([getattr(weights, name) * loss for name, loss in parts.items()]).sum()
     return Losses(total, {name: float(loss.detach()) for name, loss in parts.items()} | metrics)
@@ -219,22 +224,34 @@ def _language_loss(
     return plain / max(1, int((~is_number).sum())) + soft / max(1, values.numel())
 
 
+def _asking(ask_positions_BQ: Tensor, labels_BL: Tensor, vocabulary: Vocabulary) -> Tensor:
+    """bool [B, L]: where a question has just ended, and where a coordinate comes next."""
+    numbers = torch.tensor(vocabulary.number_ids, device=labels_BL.device)
+    asking_BL = torch.isin(labels_BL, numbers)
+    screens, asks = (ask_positions_BQ >= 0).nonzero(as_tuple=True)
+    asking_BL[screens, ask_positions_BQ[screens, asks]] = True
+    return asking_BL
+
+
 def _ask_loss(
     heads: TrainingHeads,
     hidden_BLD: Tensor,
+    *,
     is_media_BL: Tensor,
-    ask_positions_BQ: Tensor,
+    asking_BL: Tensor,
+    segments_BL: Tensor,
     ask_tokens_BQT: Tensor,
     metrics: dict[str, float],
 ) -> Tensor:
-    """From the last word of a question to the image tokens of its answer."""
+    """From where a place is wanted to the image tokens of the answer."""
     screens, _, width = hidden_BLD.shape
-    image_BTD = hidden_BLD[is_media_BL].view(screens, -1, width)
-    asked_BQD = hidden_BLD.gather(1, ask_positions_BQ.clamp(min=0)[..., None].expand(-1, -1, width))
-    scores = heads.ask_query(asked_BQD) @ heads.ask_key(image_BTD).mT * width**-0.5
-    has_answer = ask_tokens_BQT.any(-1)
-    wanted = ask_tokens_BQT[has_answer].float()
-    chosen = scores[has_answer]
-    metrics["ask_acc"] = float(wanted.gather(1, chosen.argmax(-1, keepdim=True)).mean())
-    inside = torch.logsumexp(chosen.masked_fill(wanted == 0, -math.inf), -1)
-    return (torch.logsumexp(chosen, -1) - inside).mean()
+    keys_BTD = heads.ask_key(hidden_BLD[is_media_BL].view(screens, -1, width))
+    at_screen, at_token = asking_BL.nonzero(as_tuple=True)
+    wanted = ask_tokens_BQT[at_screen, segments_BL[at_screen, at_token] - 1]
+    has_answer = wanted.any(-1)
+    wanted, at_screen, at_token = wanted[has_answer], at_screen[has_answer], at_token[has_answer]
+    queries = heads.ask_query(hidden_BLD[at_screen, at_token])
+    scores = torch.einsum("nd,ntd->nt", queries, keys_BTD[at_screen]) * width**-0.5
+    metrics["ask_acc"] = float(wanted.gather(1, scores.argmax(-1, keepdim=True)).float().mean())
+    inside = torch.logsumexp(scores.masked_fill(~wanted, -math.inf), -1)
+    return (torch.logsumexp(scores, -1) - inside).mean()

@@ -23,7 +23,9 @@ class StepTable:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._rows: list[tuple[bool, tuple[str, ...]]] = []
-        self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
+        self._live = (
+            Live(console=console, auto_refresh=False, vertical_overflow="visible") if console.is_terminal else None
+        )
 
     def __enter__(self) -> Self:
         if self._live is None:

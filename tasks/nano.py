@@ -1,6 +1,6 @@
 """moonhand-nano: its architecture, its small vocabulary, the data it sees, and the command that trains it.
 
-`python -m moonhand.tasks.nano train` draws screens in worker processes, trains, and writes a checkpoint folder in the
+`python -m moonhand.tasks.nano` draws screens in worker processes, trains, and writes a checkpoint folder in the
 published layout. It resumes where it stopped.
 """
 
@@ -52,7 +52,7 @@ MIDDLE = ((448, 336), (420, 364), (504, 308), (400, 300))
 LARGE = ((640, 480), (588, 476), (560, 420), (700, 476), (720, 540), (800, 600))
 STAGES: tuple[Stage, ...] = (
     Stage(until_step=450, sizes=SMALL, screens=20, questions=0),
-    Stage(until_step=1050, sizes=SMALL, screens=16, questions=12),
+    Stage(until_step=1050, sizes=SMALL, screens=16, questions=16),
     Stage(until_step=1300, sizes=MIDDLE + SMALL[:1], screens=10, questions=14),
     Stage(until_step=1550, sizes=LARGE, screens=5, questions=24),
 )

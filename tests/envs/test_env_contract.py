@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from contextlib import closing
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -31,32 +31,53 @@ from moonhand.envs import (
 RECORDED = (Move(x_px=30, y_px=30), Wait(seconds_s=0.05))
 
 
+KINDS = (
+    "replay",
+    pytest.param("browser", marks=pytest.mark.browser),
+    pytest.param("desktop", marks=pytest.mark.display),
+)
+
+
+@contextmanager
+def opened(kind: str, request: pytest.FixtureRequest) -> Generator[Env]:
+    match kind:
+        case "replay":
+            with ReplayEnv([Frame(np.zeros((200, 300, 3), np.uint8))] * 3, RECORDED) as replay:
+                yield replay
+        case "browser":
+            chromium: str = request.getfixturevalue("chromium")
+            serve: Callable[[Mapping[str, str]], str] = request.getfixturevalue("serve")
+            url = serve({"/": "<title>still</title>"})
+            with BrowserEnv(BrowserConfig(url=url, viewport=Size(300, 200), executable=chromium)) as browser:
+                yield browser
+        case _:
+            screen: VirtualDisplay = request.getfixturevalue("virtual_display")
+            with DesktopEnv(DesktopConfig(display=screen.display)) as desktop:
+                yield desktop
+
+
 class TestEnvContract:
     """What the step loop may take for granted."""
 
-    @pytest.fixture(
-        params=[
-            "replay",
-            pytest.param("browser", marks=pytest.mark.browser),
-            pytest.param("desktop", marks=pytest.mark.display),
-        ]
-    )
+    @pytest.fixture(scope="class")
+    def browser(self, request: pytest.FixtureRequest) -> Generator[Env]:
+        with opened("browser", request) as env:
+            yield env
+
+    @pytest.fixture(params=KINDS)
     def env(self, request: pytest.FixtureRequest) -> Generator[Env]:
-        match request.param:
-            case "replay":
-                blank = Frame(np.zeros((200, 300, 3), np.uint8))
-                with ReplayEnv([blank] * 3, RECORDED) as replay:
-                    yield replay
-            case "browser":
-                chromium: str = request.getfixturevalue("chromium")
-                serve: Callable[[Mapping[str, str]], str] = request.getfixturevalue("serve")
-                url = serve({"/": "<title>still</title>"})
-                with BrowserEnv(BrowserConfig(url=url, viewport=Size(300, 200), executable=chromium)) as browser:
-                    yield browser
-            case _:
-                screen: VirtualDisplay = request.getfixturevalue("virtual_display")
-                with DesktopEnv(DesktopConfig(display=screen.display)) as desktop:
-                    yield desktop
+        """An environment that may have been used before."""
+        if request.param == "browser":
+            yield request.getfixturevalue("browser")
+        else:
+            with opened(request.param, request) as env:
+                yield env
+
+    @pytest.fixture(params=KINDS)
+    def fresh(self, request: pytest.FixtureRequest) -> Generator[Env]:
+        """An environment that nobody has looked at or closed."""
+        with opened(request.param, request) as env:
+            yield env
 
     def test_a_frame_is_a_native_read_only_picture_with_its_time(self, env: Env) -> None:
         first, second = env.observe(), env.observe()
@@ -98,14 +119,14 @@ class TestEnvContract:
                 env.perform(Drag(path=(Point(5, 5), point)))
         assert env.perform(RECORDED[0]).performed
 
-    def test_a_point_is_checked_before_the_first_look_too(self, env: Env) -> None:
+    def test_before_the_first_look_points_are_checked_and_after_the_last_it_says_that_it_is_closed(
+        self, fresh: Env
+    ) -> None:
         with pytest.raises(PointOffScreen):
-            env.perform(Move(x_px=100_000, y_px=5))
-
-    def test_closing_twice_is_fine_and_what_is_closed_says_so(self, env: Env) -> None:
-        with closing(env):
-            env.close()
+            fresh.perform(Move(x_px=100_000, y_px=5))
+        fresh.close()
+        fresh.close()
         with pytest.raises(EnvError, match=r"open|closed"):
-            env.observe()
+            fresh.observe()
         with pytest.raises(EnvError, match=r"open|closed"):
-            env.perform(RECORDED[0])
+            fresh.perform(RECORDED[0])
