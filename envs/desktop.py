@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Generator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Literal, Self, assert_never
@@ -236,13 +236,15 @@ class DesktopEnv:
         _release(self._hands, held)
 
     def _release_from_signal(self) -> None:
-        if self._held:
-            hands = XTestHands(self.config.display) if isinstance(self._hands, XTestHands) else self._hands
-            held = self._held.copy()
-            self._held.clear()
-            _release(hands, held)
-            if isinstance(hands, XTestHands):
+        held = self._held.copy()
+        self._held.clear()
+        if held and isinstance(self._hands, XTestHands):
+            with suppress(NoDisplay):  # nothing is held on a display that is gone
+                hands = XTestHands(self.config.display)
+                _release(hands, held)
                 hands.close()
+        else:
+            _release(self._hands, held)
 
     def _put_hands_away(self) -> None:
         if self._held:

@@ -32,7 +32,7 @@ class LossWeights:
     patch_words: float = 0.5
     token_words: float = 0.3
     kinds: float = 0.2
-    points: float = 10.0
+    points: float = 20.0
     asks: float = 1.0
     number_sigma: float = 4.0  # softness of a coordinate's target, in thousandths of the screen
 

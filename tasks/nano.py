@@ -53,8 +53,8 @@ LARGE = ((640, 480), (588, 476), (560, 420), (700, 476), (720, 540), (800, 600))
 STAGES: tuple[Stage, ...] = (
     Stage(until_step=450, sizes=SMALL, screens=20, questions=0),
     Stage(until_step=1050, sizes=SMALL, screens=16, questions=16),
-    Stage(until_step=1300, sizes=MIDDLE + SMALL[:1], screens=10, questions=14),
-    Stage(until_step=1550, sizes=LARGE, screens=5, questions=24),
+    Stage(until_step=1300, sizes=MIDDLE, screens=9, questions=16),
+    Stage(until_step=1550, sizes=LARGE, screens=5, questions=20),
 )
 
 

@@ -56,19 +56,20 @@ def opened(kind: str, request: pytest.FixtureRequest) -> Generator[Env]:
                 yield desktop
 
 
+@pytest.fixture(scope="module")
+def used_browser(request: pytest.FixtureRequest) -> Generator[Env]:
+    with opened("browser", request) as env:
+        yield env
+
+
 class TestEnvContract:
     """What the step loop may take for granted."""
-
-    @pytest.fixture(scope="class")
-    def browser(self, request: pytest.FixtureRequest) -> Generator[Env]:
-        with opened("browser", request) as env:
-            yield env
 
     @pytest.fixture(params=KINDS)
     def env(self, request: pytest.FixtureRequest) -> Generator[Env]:
         """An environment that may have been used before."""
         if request.param == "browser":
-            yield request.getfixturevalue("browser")
+            yield request.getfixturevalue("used_browser")
         else:
             with opened(request.param, request) as env:
                 yield env
