@@ -34,6 +34,8 @@ class LossWeights:
     kinds: float = 0.2
     points: float = 20.0
     asks: float = 1.0
+    waves: float = 4.0
+    freeze_tower: bool = False  # learn from what the tower already sees
     number_sigma: float = 4.0  # softness of a coordinate's target, in thousandths of the screen
 
 
@@ -127,7 +129,8 @@ def compute_losses(
     parts: dict[str, Tensor] = {}
     metrics: dict[str, float] = {}
     with torch.autocast(device.type, torch.bfloat16):
-        tower_PD = model.vision_tower(patches_PCHW, grids)
+        with torch.set_grad_enabled(not weights.freeze_tower):
+            tower_PD = model.vision_tower(patches_PCHW, grids)
         tokens_TD = model.multi_modal_projector(merge_patches(tower_PD, grids, model_config.vision.merge_kernel_size))
     characters = put(batch.patch_characters_BP2).flatten(0, 1)
     written = (characters != IGNORE).any(-1)
@@ -165,7 +168,9 @@ def compute_losses(
                 mask_LS=block_mask(put(batch.segments_BL)),
             )
             logits = model.language_model.lm_head(hidden_BLD[learned])
-        parts["language"] = _language_loss(logits.float(), labels[learned], vocabulary, weights.number_sigma, metrics)
+        parts["language"], parts["waves"] = _language_losses(
+            logits.float(), labels[learned], vocabulary, weights.number_sigma, metrics
+        )
         parts["asks"] = _ask_loss(
             heads,
             hidden_BLD.float(),
@@ -201,27 +206,36 @@ def block_mask(segments_BL: Tensor) -> Tensor:
     return (allowed | torch.eye(length, dtype=torch.bool, device=segments_BL.device))[:, None]
 
 
-def _language_loss(
+def _language_losses(
     logits_NV: Tensor, labels_N: Tensor, vocabulary: Vocabulary, sigma: float, metrics: dict[str, float]
-) -> Tensor:
-    """Cross entropy; a coordinate's target is a bell over neighbouring numbers, since near is nearly right."""
-    numbers = torch.tensor(vocabulary.number_ids, device=labels_N.device)
+) -> tuple[Tensor, Tensor]:
+    """Cross entropy, and how far the coordinates' distributions are from their places.
+
+    A coordinate's target is a bell over neighbouring numbers, since near is nearly right. The bell's slope ends after a
+    few numbers; the second loss, between the waves expected under the distribution and those of the target, has one
+    across the whole screen.
+    """
+    device = labels_N.device
+    numbers = torch.tensor(vocabulary.number_ids, device=device)
     log_probs_NV = logits_NV.log_softmax(-1)
     is_number = torch.isin(labels_N, numbers)
     plain = F.nll_loss(log_probs_NV[~is_number], labels_N[~is_number], reduction="sum")
-    order = torch.zeros(int(numbers.max()) + 1, dtype=torch.long, device=labels_N.device)
-    order[numbers] = torch.arange(1000, device=labels_N.device)
+    order = torch.zeros(int(numbers.max()) + 1, dtype=torch.long, device=device)
+    order[numbers] = torch.arange(1000, device=device)
     values = order[labels_N[is_number]]
-    bells = torch.exp(-0.5 * ((torch.arange(1000, device=labels_N.device) - values[:, None]) / sigma) ** 2)
+    bells = torch.exp(-0.5 * ((torch.arange(1000, device=device) - values[:, None]) / sigma) ** 2)
     bells = bells / bells.sum(-1, keepdim=True)
     number_log_probs = log_probs_NV[is_number][:, numbers]
     soft = -(bells * number_log_probs).sum()
+    waves = torch.zeros((), device=device)
     if values.numel():
         guess = number_log_probs.argmax(-1)
         metrics["near_acc"] = float(((guess - values).abs() <= 20).float().mean())
         metrics["number_err"] = float((guess - values).abs().float().mean())
+        table = _waves((torch.arange(1000, device=device) + 0.5) / 1000)
+        waves = F.mse_loss(number_log_probs.softmax(-1) @ table, table[values])
     # A coordinate carries more than a bracket: weigh both kinds evenly.
-    return plain / max(1, int((~is_number).sum())) + soft / max(1, values.numel())
+    return plain / max(1, int((~is_number).sum())) + soft / max(1, values.numel()), waves
 
 
 def _asking(ask_positions_BQ: Tensor, labels_BL: Tensor, vocabulary: Vocabulary) -> Tensor:
@@ -251,7 +265,11 @@ def _ask_loss(
     has_answer = wanted.any(-1)
     wanted, at_screen, at_token = wanted[has_answer], at_screen[has_answer], at_token[has_answer]
     queries = heads.ask_query(hidden_BLD[at_screen, at_token])
-    scores = torch.einsum("nd,ntd->nt", queries, keys_BTD[at_screen]) * width**-0.5
+    per_screen = torch.bincount(at_screen, minlength=screens).tolist()  # nonzero() lists screen by screen
+    scores = torch.cat(
+        [asked @ keys_TD.T for asked, keys_TD in zip(queries.split(per_screen), keys_BTD, strict=True)]
+    )
+    scores = scores * width**-0.5
     metrics["ask_acc"] = float(wanted.gather(1, scores.argmax(-1, keepdim=True)).float().mean())
     inside = torch.logsumexp(scores.masked_fill(~wanted, -math.inf), -1)
     return (torch.logsumexp(scores, -1) - inside).mean()

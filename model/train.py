@@ -7,7 +7,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -33,6 +33,7 @@ class TrainConfig:
     warmup_steps: int = 60
     decay_share: float = 0.3
     grad_clip: float = 1.0
+    tower_steps: int = 10**9  # from this step on the tower stays as it is
     balance_rate: float = 1e-3  # step of the router's selection bias towards an even load
     checkpoint_every: int = 50
     seed: int = 0
@@ -92,7 +93,8 @@ class Trainer:
         for optimiser, full in zip(self.optimisers, (self.config.muon_lr, self.config.adam_lr), strict=True):
             for group in optimiser.param_groups:
                 group["lr"] = full * rate
-        losses = compute_losses(self.model, self.heads, self.vocabulary, batch, self.weights, self.device)
+        weights = replace(self.weights, freeze_tower=self.step >= self.config.tower_steps)
+        losses = compute_losses(self.model, self.heads, self.vocabulary, batch, weights, self.device)
         losses.total.backward()
         nn.utils.clip_grad_norm_([*self.model.parameters(), *self.heads.parameters()], self.config.grad_clip)
         for optimiser in self.optimisers:

@@ -26,7 +26,7 @@ from ..model.packing import Batch, LabelledScreen, Region, pack
 from ..model.tokenizer import NUM_SPECIAL, Tokenizer, write_tiktoken_model
 from ..model.train import TrainConfig, Trainer, load_batches, train
 from ..model.weights import round_to_bf16, save_checkpoint
-from .synthetic import BRANDS, PROSE, TYPED, Screen, draw_screen, draw_sheet, questions
+from .synthetic import BRANDS, PROSE, TYPED, Screen, draw_screen, questions
 from .vocabulary import BUTTONS, CHECKBOXES, FIELDS, HEADINGS, LINKS, TABS, WORDINGS, Kind
 
 CHARACTERS = "".join(chr(code) for code in range(33, 127))
@@ -37,25 +37,24 @@ KINDS: tuple[Kind, ...] = ("button", "link", "field", "checkbox")
 class Stage:
     """Part of the curriculum: up to `until_step`, batches of one of `sizes` (width, height px).
 
-    `sheet_share` of the batches are pages of words; without questions the tower learns alone.
+    Without questions the tower learns alone.
     """
 
     until_step: int
     sizes: tuple[tuple[int, int], ...]
     screens: int
     questions: int
-    sheet_share: float = 0.0
 
 
 SMALL = ((336, 252), (308, 280), (364, 224), (300, 240))
-MIDDLE = ((448, 336), (420, 364), (504, 308), (400, 300))
-LARGE = ((640, 480), (588, 476), (560, 420), (700, 476), (720, 540), (800, 600))
+WINDOWS = ((448, 336), (420, 364), (400, 320), (480, 400), (380, 420), (460, 420), (360, 340), (470, 440))
 STAGES: tuple[Stage, ...] = (
-    Stage(until_step=450, sizes=SMALL, screens=20, questions=0),
-    Stage(until_step=1050, sizes=SMALL, screens=16, questions=16),
-    Stage(until_step=1300, sizes=MIDDLE, screens=9, questions=16),
-    Stage(until_step=1550, sizes=LARGE, screens=5, questions=20),
+    Stage(until_step=500, sizes=SMALL, screens=20, questions=0),
+    Stage(until_step=850, sizes=SMALL, screens=16, questions=16),
+    Stage(until_step=1050, sizes=WINDOWS, screens=9, questions=16),
+    Stage(until_step=1600, sizes=WINDOWS, screens=10, questions=14),
 )
+TOWER_STEPS = 1050
 
 
 def vocabulary_words() -> list[str]:
@@ -161,13 +160,10 @@ class NanoBatches:
         rng = random.Random(f"{self.seed}-{index}")
         classes = word_classes()
         width_px, height_px = rng.choice(stage.sizes)
-        is_sheet = rng.random() < stage.sheet_share
-        draw, num_questions = (draw_sheet, 0) if is_sheet else (draw_screen, stage.questions)
         screens: list[LabelledScreen] = []
         while len(screens) < stage.screens:
-            screen = draw(rng, width_px, height_px)
-            sample = labelled(screen, rng, num_questions, classes)
-            if len(sample.questions) >= num_questions * 0.7 and sample.words:
+            sample = labelled(draw_screen(rng, width_px, height_px), rng, stage.questions, classes)
+            if len(sample.questions) >= stage.questions * 0.7 and sample.words:
                 screens.append(sample)
         return pack(screens, self.tokenizer, self.config, num_words=len(classes))
 
@@ -184,10 +180,11 @@ def train_command(
     seed: int = 0,
     workers: int = 1,
     device: str = "auto",
-    stages: Annotated[str, typer.Option(help="The stages' last steps, such as 450,1050,1300,1550")] = "",
+    stages: Annotated[str, typer.Option(help="The stages' last steps, such as 500,850,1050,1700")] = "",
     muon_lr: float = 0.01,
     adam_lr: float = 8e-4,
-    decay_share: float = 0.3,
+    decay_share: float = 0.25,
+    tower_steps: Annotated[int, typer.Option(help="From this step on only the decoder learns")] = TOWER_STEPS,
 ) -> None:
     """Train moonhand-nano, or go on from OUT/checkpoint.pt."""
     plan = list(STAGES)
@@ -206,7 +203,14 @@ def train_command(
     trainer = Trainer(
         model,
         vocabulary,
-        TrainConfig(total_steps=steps, muon_lr=muon_lr, adam_lr=adam_lr, decay_share=decay_share, seed=seed),
+        TrainConfig(
+            total_steps=steps,
+            muon_lr=muon_lr,
+            adam_lr=adam_lr,
+            decay_share=decay_share,
+            tower_steps=tower_steps,
+            seed=seed,
+        ),
         num_characters=len(CHARACTERS),
         num_words=len(vocabulary.word_ids),
         num_kinds=len(KINDS),

@@ -1,4 +1,4 @@
-"""How an evaluation page looks: a random sign-up-like page as HTML with every height known before it is rendered.
+"""How an evaluation page looks: a sign-up-like page for a small window, as HTML with every height known beforehand.
 
 Pure: the page follows from the random generator alone. Every row has a height in CSS px and text never wraps, so that
 a page that fits here fits its viewport in the browser too. Nothing is shared with the renderer of the training screens
@@ -26,8 +26,11 @@ PROSE: Final = (
     "You can change everything later.",
     "Fields are kept until you leave this page.",
     "Thousands of people visit us every day.",
+    "Made for busy people",
+    "Everything in one place",
+    "Simple from day one",
+    "Less work, more play",
 )
-ASIDES: Final = ("Made for busy people", "Everything in one place", "Simple from day one", "Less work, more play")
 HINTS: Final = ("Required", "Optional", "Type here", "...", "Enter a value")
 TYPED: Final = ("Robin Vale", "robin@example.org", "Lisbon", "2041", "Hill Road 8", "+44 20 7946 0018", "sample text")
 LONG_TEXT: Final = ("Message", "Comments", "Bio")
@@ -77,7 +80,6 @@ class _Content:
     footer_links: tuple[str, ...]
     brand: str | None
     prose: str | None
-    aside: str | None
 
 
 def _draw_content(rng: Random) -> _Content:
@@ -89,21 +91,20 @@ def _draw_content(rng: Random) -> _Content:
         return tuple(labels)
 
     header = rng.random() < 0.55
-    num_links = rng.randint(2, 5)
+    num_links = rng.randint(1, 4)
     num_header_links = rng.randint(1, min(3, num_links)) if header else 0
     num_form_links = rng.randint(0, min(2, num_links - num_header_links))
     return _Content(
         heading=take(HEADINGS, 1)[0],
         tabs=take(TABS, rng.randint(2, 4)) if rng.random() < 0.2 else (),
-        fields=take(FIELDS, rng.choice((3, 3, 3, 4, 4, 5, 6))),
-        checkboxes=take(CHECKBOXES, rng.choice((0, 1, 1, 2, 3))),
-        buttons=take(BUTTONS, rng.choice((1, 2, 2, 3))),
+        fields=take(FIELDS, rng.choice((2, 3, 3, 4, 4))),
+        checkboxes=take(CHECKBOXES, rng.choice((0, 1, 1, 2))),
+        buttons=take(BUTTONS, rng.choice((1, 2, 2))),
         header_links=take(LINKS, num_header_links),
         form_links=take(LINKS, num_form_links),
         footer_links=take(LINKS, num_links - num_header_links - num_form_links),
         brand=rng.choice(BRANDS) if header else None,
         prose=rng.choice(PROSE) if rng.random() < 0.7 else None,
-        aside=rng.choice(ASIDES) if rng.random() < 0.2 else None,
     )
 
 
@@ -122,12 +123,10 @@ class _Builder:
         look, rng = self.look, self.rng
         header, header_px = self.header()
         footer, footer_px = self.footer()
-        aside, aside_px = self.aside()
-        padding_px = rng.randint(12, 32) if look.card else rng.randint(16, 40)
-        room_px = look.width_px - aside_px
-        column_px = room_px - 2 * padding_px - (rng.randint(16, max(room_px // 4, 17)) if look.card else 0)
-        if look.columns == 1 and (look.card or rng.random() < 0.5):
-            column_px = min(column_px, rng.randint(280, 460))
+        padding_px = rng.randint(8, 18) if look.card else rng.randint(10, 24)
+        column_px = look.width_px - 2 * padding_px - (rng.randint(12, look.width_px // 6) if look.card else 0)
+        if look.card or rng.random() < 0.5:
+            column_px = min(column_px, rng.randint(260, 440))
         rows = self.form_rows(column_px)
         form_px = sum(row_px for _, row_px in rows) + look.gap_px * (len(rows) - 1) + 2 * padding_px
         main_px = look.height_px - header_px - footer_px
@@ -148,7 +147,7 @@ class _Builder:
             f'<div style="flex:1;display:flex;flex-direction:column;align-items:{place};justify-content:{down}">'
             f"{form}</div>"
         )
-        main = f'<div style="display:flex;height:{main_px}px">{f"{aside}{main}" if aside_px else main}</div>'
+        main = f'<div style="display:flex;height:{main_px}px">{main}</div>'
         css = (
             "*{box-sizing:border-box;margin:0;padding:0;white-space:nowrap}"
             f"body{{width:{look.width_px}px;height:{look.height_px}px;background:{look.page_color};color:{look.ink};"
@@ -185,20 +184,20 @@ class _Builder:
         content, look, rng = self.content, self.look, self.rng
         if content.brand is None:
             return "", 0
-        height_px = rng.randint(36, 54)
+        height_px = rng.randint(30, 42)
         fill = rng.choice((look.page_color, look.card_color, look.accent, hsl(rng.random(), 0.3, 0.15)))
         ink = ink_on(fill)
-        gap_px = rng.randint(14, 28)
+        gap_px = rng.randint(10, 20)
         links = "".join(self.link(label, f"color:{ink};margin-left:{gap_px}px") for label in content.header_links)
         self.need(
             self.text_px(content.brand, look.font_px * 1.2)
             + sum(self.text_px(label) + gap_px for label in content.header_links)
-            + 40,
+            + 28,
             look.width_px,
         )
         spread = rng.choice(("space-between", "flex-start"))
         return (
-            f'<div style="height:{height_px}px;padding:0 20px;display:flex;align-items:center;justify-content:{spread};'
+            f'<div style="height:{height_px}px;padding:0 12px;display:flex;align-items:center;justify-content:{spread};'
             f'background:{fill};color:{ink};border-bottom:{rng.choice((0, 1))}px solid {look.border}">'
             f'<b style="font-size:{round(look.font_px * 1.15)}px">{escape(content.brand)}</b><div>{links}</div></div>',
             height_px,
@@ -208,7 +207,7 @@ class _Builder:
         content, look, rng = self.content, self.look, self.rng
         if not content.footer_links:
             return "", 0
-        height_px, gap_px = rng.randint(30, 44), rng.randint(12, 28)
+        height_px, gap_px = rng.randint(28, 36), rng.randint(10, 22)
         font_px = max(13, look.font_px - rng.choice((0, 1, 2)))
         links = "".join(self.link(label, f"margin:0 {gap_px // 2}px") for label in content.footer_links)
         self.need(sum(self.text_px(label, font_px) + gap_px for label in content.footer_links) + 24, look.width_px)
@@ -220,24 +219,11 @@ class _Builder:
             height_px,
         )
 
-    def aside(self) -> tuple[str, int]:
-        look, rng = self.look, self.rng
-        if self.content.aside is None:
-            return "", 0
-        font_px = round(look.font_px * 1.2)
-        width_px = self.text_px(self.content.aside, font_px) + 40
-        fill = rng.choice((look.accent, hsl(rng.random(), 0.3, 0.2), hsl(rng.random(), 0.4, 0.85)))
-        return (
-            f'<div style="width:{width_px}px;flex:none;background:{fill};color:{ink_on(fill)};padding:20px;'
-            f'display:flex;align-items:center"><b style="font-size:{font_px}px">{escape(self.content.aside)}</b></div>',
-            width_px,
-        )
-
     def form_rows(self, column_px: int) -> list[tuple[str, int]]:
         """The form from top to bottom: (html, height in px)."""
         content, look, rng = self.content, self.look, self.rng
         align = rng.choice(("left", "left", "center"))
-        heading_px = round(look.font_px * rng.uniform(1.25, 1.7))
+        heading_px = round(look.font_px * rng.uniform(1.2, 1.55))
         self.need(self.text_px(content.heading, heading_px * 1.05), column_px)
         weight = rng.choice((400, 600, 700))
         rows = [
@@ -279,25 +265,20 @@ class _Builder:
         return f'<div style="display:flex;border-bottom:1px solid {look.border}">{spans}</div>', self.line_px + 7
 
     def fields(self, column_px: int) -> list[tuple[str, int]]:
-        look, rng, labels = self.look, self.rng, list(self.content.fields)
+        look, rng, labels = self.look, self.rng, self.content.fields
         hint = rng.choice(HINTS) if rng.random() < 0.25 else ""
         bold = rng.choice((400, 400, 600))
         label_px = max(self.text_px(label, look.font_px * (1.08 if bold > 400 else 1)) for label in labels) + 10
-        rows: list[list[str]] = []
-        while labels:
-            pair = look.columns == 2 and len(labels) >= 2 and (not rows or rng.random() < 0.8)
-            rows.append([labels.pop(0) for _ in range(2 if pair else 1)])
-        done: list[tuple[str, int]] = []
-        for row in rows:
-            tall = row[0] in LONG_TEXT and len(row) == 1 and rng.random() < 0.7
+        self.need(120 + (label_px if look.label_place == "left" else 0), column_px)
+        self.need(label_px, column_px)
+        above_px = self.line_px + 3 if look.label_place == "above" else 0
+        rows: list[tuple[str, int]] = []
+        for label in labels:
+            tall = label in LONG_TEXT and rng.random() < 0.7
             field_px = look.field_px * 2 if tall else look.field_px
-            cell_px = (column_px - look.gap_px * (len(row) - 1)) / len(row)
-            self.need(150 + (label_px if look.label_place == "left" else 0), cell_px)
-            self.need(label_px, cell_px)
-            cells = "".join(self.field(label, field_px, label_px, bold, hint, tall=tall) for label in row)
-            above_px = self.line_px + 3 if look.label_place == "above" else 0
-            done.append((f'<div style="display:flex;gap:{look.gap_px}px">{cells}</div>', field_px + above_px))
-        return done
+            cell = self.field(label, field_px, label_px, bold, hint, tall=tall)
+            rows.append((f'<div style="display:flex">{cell}</div>', field_px + above_px))
+        return rows
 
     def field(self, label: str, field_px: int, label_px: int, bold: int, hint: str, *, tall: bool) -> str:
         look = self.look
@@ -368,7 +349,7 @@ class _Builder:
             )
         )
         shadow = rng.choice(("", "", "box-shadow:0 1px 4px rgba(0,0,0,.35)"))
-        weight, padding_px, gap_px = rng.choice((400, 500, 700)), rng.randint(12, 26), rng.randint(8, 16)
+        weight, padding_px, gap_px = rng.choice((400, 500, 700)), rng.randint(10, 20), rng.randint(8, 14)
         primary = rng.randrange(len(labels)) if rng.random() < 0.4 else 0
         full = rng.random() < 0.35
         self.need(max(self.text_px(label, look.font_px * 1.08) for label in labels) + 2 * padding_px, column_px)

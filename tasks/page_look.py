@@ -15,8 +15,8 @@ FONTS: Final[dict[str, str]] = {  # held out of training: family -> Debian packa
     "Noto Sans": "fonts-noto-core",
     "Noto Serif": "fonts-noto-core",
 }
-SMALLEST_PX: Final = Size(560, 420)  # viewports, CSS px
-LARGEST_PX: Final = Size(800, 600)
+SMALLEST_PX: Final = Size(360, 320)  # viewports, CSS px: small windows
+LARGEST_PX: Final = Size(480, 440)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +34,6 @@ class Look:
     card: bool
     label_place: Literal["above", "left", "inside"]
     field_style: Literal["box", "underline", "filled"]
-    columns: int
     page_color: str
     card_color: str
     ink: str
@@ -69,7 +68,7 @@ def draw_look(rng: Random) -> Look:
         )
     )
     accent = hsl(accent_hue, rng.uniform(0.4, 0.95), rng.uniform(0.3, 0.6))
-    font_px = rng.randint(13, 20)
+    font_px = rng.randint(13, 18)
     card = rng.random() < 0.6
     page_color, card_color = hsl(hue, tint, page_l), hsl(hue, tint / 2, card_l)
     return Look(
@@ -77,14 +76,13 @@ def draw_look(rng: Random) -> Look:
         height_px=rng.randint(SMALLEST_PX.height_px, LARGEST_PX.height_px),
         font=rng.choice(tuple(FONTS)),
         font_px=font_px,
-        field_px=round(font_px * rng.uniform(1.7, 2.6)),
-        button_px=round(font_px * rng.uniform(1.8, 2.7)),
-        gap_px=rng.randint(6, 20),
+        field_px=round(font_px * rng.uniform(1.7, 2.3)),
+        button_px=round(font_px * rng.uniform(1.7, 2.4)),
+        gap_px=rng.randint(4, 12),
         radius_px=rng.choice((0, 2, 4, 6, 8, 12, 24)),
         card=card,
         label_place=rng.choice(("above", "above", "above", "left", "left", "inside")),
         field_style=rng.choice(("box", "box", "box", "underline", "filled")),
-        columns=rng.choice((1, 1, 2)),
         page_color=page_color,
         card_color=card_color if card else page_color,
         ink=hsl(hue, tint, ink_l),

@@ -1,4 +1,4 @@
-"""Random sign-up-like pages in a real Chromium, with the boxes of their controls: the yardstick of moonhand-nano.
+"""Random sign-up-like pages in small Chromium windows, with the boxes of their controls: moonhand-nano's yardstick.
 
 The pages differ from the training screens in what draws them (Chromium, not Pillow), in layouts and in typefaces. A
 question is one control asked for in one fixed wording; its box comes from the page's own geometry.

@@ -101,36 +101,6 @@ def draw_screen(rng: random.Random, width_px: int, height_px: int) -> Screen:
     return _Form(rng, width_px, height_px).draw()
 
 
-def draw_sheet(rng: random.Random, width_px: int, height_px: int) -> Screen:
-    """A page full of words in many faces, sizes and colours: nothing to click, much to read."""
-    sheet = _Form(rng, width_px, height_px)
-    sheet.theme = _theme(rng)
-    sheet.image = Image.new("RGB", (width_px, height_px), sheet.theme.page)
-    sheet.pen = ImageDraw.Draw(sheet.image)
-    labels = BUTTONS + LINKS + FIELDS + CHECKBOXES + HEADINGS + TABS + PROSE
-    top_px = rng.uniform(0, 10)
-    while top_px < height_px:
-        sheet.family = rng.choice(FONT_FAMILIES)
-        sheet.size_px = rng.choices(range(11, 22), (1, 2, 4, 5, 6, 6, 5, 4, 3, 2, 1))[0]
-        line_px = sheet.line_px()
-        ink, paper = rng.choice(
-            (
-                (sheet.theme.text, sheet.theme.page),
-                (sheet.theme.text, sheet.theme.input),
-                (sheet.theme.muted, sheet.theme.page),
-                (sheet.theme.link, sheet.theme.card),
-                (sheet.theme.on_accent, sheet.theme.accent),
-            )
-        )
-        sheet.pen.rectangle((0, top_px, width_px, top_px + line_px + 2), paper)
-        left_px = rng.uniform(-20, 20)
-        while left_px < width_px:
-            bold = rng.random() < 0.3
-            left_px = sheet.text(left_px, top_px, rng.choice(labels), ink, bold=bold)[2] + rng.uniform(5, 20)
-        top_px += line_px + rng.uniform(0, 8)
-    return Screen(np.asarray(sheet.image), (), tuple(sheet.words))
-
-
 def questions(rng: random.Random, screen: Screen, count: int, refuse_share: float = 0.08) -> list[Question]:
     """Questions about a screen; a small share names controls that are not there."""
     asked: list[Question] = []
@@ -300,7 +270,7 @@ class _Form:
         self.used.add(label)
         return label
 
-    def text(
+    def _text(
         self, left_px: float, top_px: float, text: str, colour: Colour, *, bold: bool = False, size_px: int = 0
     ) -> Box:
         """Draw words one after another and remember each; returns the line's box."""
@@ -318,7 +288,7 @@ class _Form:
     def _width(self, text: str, *, bold: bool = False, size_px: int = 0) -> float:
         return _font(self.family[1 if bold else 0], size_px or self.size_px).getlength(text)
 
-    def line_px(self) -> float:
+    def _line_px(self) -> float:
         return sum(_font(self.family[0], self.size_px).getmetrics())
 
     def _heading(self, left_px: float, right_px: float, top_px: float) -> float:
@@ -328,16 +298,16 @@ class _Form:
         if width_px > right_px - left_px:
             return top_px
         start_px = left_px if self.rng.random() < 0.7 else (left_px + right_px - width_px) / 2
-        box = self.text(start_px, top_px, text, self.theme.text, bold=True, size_px=size_px)
+        box = self._text(start_px, top_px, text, self.theme.text, bold=True, size_px=size_px)
         if self.rng.random() < 0.35:
-            box = self.text(start_px, box[3] + 2, self.rng.choice(PROSE), self.theme.muted)
+            box = self._text(start_px, box[3] + 2, self.rng.choice(PROSE), self.theme.muted)
         return box[3] + self.gap_px
 
     def _prose(self, left_px: float, right_px: float, top_px: float) -> float:
         text = self.rng.choice(PROSE)
         if left_px + self._width(text) > right_px:
             return top_px
-        return self.text(left_px, top_px, text, self.theme.muted)[3]
+        return self._text(left_px, top_px, text, self.theme.muted)[3]
 
     def _bar(self, top_px: float) -> float:
         """A strip of links across the page, at the top with a brand."""
@@ -349,17 +319,17 @@ class _Form:
             self.pen.rectangle((0, top_px, self.width_px, top_px + height_px), fill)
         else:
             coloured = False
-        text_top_px = top_px + (height_px - self.line_px()) / 2
+        text_top_px = top_px + (height_px - self._line_px()) / 2
         left_px = rng.uniform(6, 30)
         if rng.random() < 0.7:
-            left_px = self.text(left_px, text_top_px, rng.choice(BRANDS), self.theme.on_accent if coloured
+            left_px = self._text(left_px, text_top_px, rng.choice(BRANDS), self.theme.on_accent if coloured
                                  else self.theme.text, bold=True)[2] + rng.uniform(14, 60)  # fmt: skip
         colour = self.theme.on_accent if coloured else (self.theme.link if rng.random() < 0.6 else self.theme.text)
         for _ in range(rng.randint(1, 4)):
             label = self._label(LINKS + TABS)
             if label is None or left_px + self._width(label) > self.width_px - 6:
                 continue
-            box = self.text(left_px, text_top_px, label, colour)
+            box = self._text(left_px, text_top_px, label, colour)
             self._add("link", label, box, _middle(box), (box,))
             left_px = box[2] + rng.uniform(10, 34)
         return top_px + height_px
@@ -367,12 +337,12 @@ class _Form:
     def _tabs(self, left_px: float, right_px: float, top_px: float) -> float:
         """A row of tabs over a rule; they answer to the wordings of links."""
         start_px, end_px = left_px, left_px
-        bottom_px = top_px + self.line_px() + self.rng.uniform(4, 12)
+        bottom_px = top_px + self._line_px() + self.rng.uniform(4, 12)
         for index in range(self.rng.randint(2, 4)):
             label = self._label(TABS)
             if label is None or left_px + self._width(label) > right_px:
                 continue
-            box = self.text(left_px, top_px, label, self.theme.text if index == 0 else self.theme.muted)
+            box = self._text(left_px, top_px, label, self.theme.text if index == 0 else self.theme.muted)
             self._add("link", label, box, _middle(box), (box,))
             left_px, end_px = box[2] + self.rng.uniform(10, 28), box[2]
         self.pen.line((start_px, bottom_px, max(end_px, right_px), bottom_px), self.theme.border)
@@ -380,16 +350,16 @@ class _Form:
 
     def _links(self, left_px: float, right_px: float, top_px: float) -> float:
         rng = self.rng
-        line_px = self.line_px()
+        line_px = self._line_px()
         if rng.random() < 0.35:
             text = rng.choice(PROSE)
             if left_px + self._width(text) < right_px:
-                left_px = self.text(left_px, top_px, text, self.theme.muted)[2] + 5
+                left_px = self._text(left_px, top_px, text, self.theme.muted)[2] + 5
         for _ in range(rng.randint(1, 3)):
             label = self._label(LINKS)
             if label is None or left_px + self._width(label) > right_px:
                 continue
-            box = self.text(left_px, top_px, label, self.theme.link)
+            box = self._text(left_px, top_px, label, self.theme.link)
             if rng.random() < 0.4:
                 self.pen.line((box[0], box[3] - 1, box[2], box[3] - 1), self.theme.link)
             self._add("link", label, box, _middle(box), (box,))
@@ -398,7 +368,7 @@ class _Form:
 
     def _buttons(self, left_px: float, right_px: float, top_px: float) -> float:
         rng = self.rng
-        height_px = self.line_px() + rng.uniform(5, 20)
+        height_px = self._line_px() + rng.uniform(5, 20)
         bold = rng.random() < 0.4
         wide = rng.random() < 0.3
         for index in range(1 if wide else rng.randint(1, 3)):
@@ -419,7 +389,7 @@ class _Form:
                 self.pen.rounded_rectangle(box, radius_px, self.theme.input, self.theme.border)
             colour = self.theme.on_accent if filled else self.theme.text
             text_left_px = left_px + (width_px - text_px) / 2
-            self.text(text_left_px, top_px + (height_px - self.line_px()) / 2, label, colour, bold=bold)
+            self._text(text_left_px, top_px + (height_px - self._line_px()) / 2, label, colour, bold=bold)
             self._add("button", label, box, _middle(box), (box,))
             left_px += width_px + rng.uniform(6, 18)
         return top_px + height_px
@@ -430,14 +400,14 @@ class _Form:
         if label is None:
             return top_px
         parts: list[Box] = []
-        height_px = self.line_px() + rng.uniform(4, 18)
+        height_px = self._line_px() + rng.uniform(4, 18)
         shown = label + (rng.choice((":", " *", "")) if self.label_place != "inside" else "")
         if self.label_place == "above":
-            parts.append(self.text(left_px, top_px, shown, self.theme.text, bold=self.label_bold))
+            parts.append(self._text(left_px, top_px, shown, self.theme.text, bold=self.label_bold))
             top_px = parts[0][3] + rng.uniform(1, 5)
         elif self.label_place == "left":
-            text_top_px = top_px + (height_px - self.line_px()) / 2
-            parts.append(self.text(left_px, text_top_px, shown, self.theme.text, bold=self.label_bold))
+            text_top_px = top_px + (height_px - self._line_px()) / 2
+            parts.append(self._text(left_px, text_top_px, shown, self.theme.text, bold=self.label_bold))
             indent_px = max(0.36 * (right_px - left_px), parts[0][2] - left_px + 6)
             left_px = min(left_px + indent_px, right_px - 3 * self.size_px)
         box = (left_px, top_px, right_px if rng.random() < 0.8 else left_px + (right_px - left_px) * 0.75,
@@ -451,13 +421,13 @@ class _Form:
             self.pen.rounded_rectangle(box, radius_px, _blend(self.theme.card, self.theme.border, 0.3))
         else:
             self.pen.rounded_rectangle(box, radius_px, self.theme.input, edge, 2 if focused else 1)
-        inner = (left_px + rng.uniform(4, 12), top_px + (height_px - self.line_px()) / 2)
+        inner = (left_px + rng.uniform(4, 12), top_px + (height_px - self._line_px()) / 2)
         if self.label_place == "inside":
-            self.text(*inner, label, self.theme.muted)
+            self._text(*inner, label, self.theme.muted)
         elif rng.random() < 0.4:
             typed = rng.choice(TYPED)
             if inner[0] + self._width(typed) < box[2]:
-                self.text(*inner, typed, self.theme.text if rng.random() < 0.7 else self.theme.muted)
+                self._text(*inner, typed, self.theme.text if rng.random() < 0.7 else self.theme.muted)
         self._add("field", label, box, _middle(box), (*parts, box))
         return box[3]
 
@@ -465,7 +435,7 @@ class _Form:
         rng = self.rng
         label = self._label(CHECKBOXES)
         side_px = max(10.0, self.size_px * rng.uniform(0.8, 1.15))
-        line_px = self.line_px()
+        line_px = self._line_px()
         if label is None or left_px + side_px + 8 + self._width(label) > right_px:
             return top_px
         square_top_px = top_px + (line_px - side_px) / 2
@@ -477,7 +447,7 @@ class _Form:
             x, y, s = left_px, square_top_px, side_px
             tick = [(x + s * 0.22, y + s * 0.52), (x + s * 0.42, y + s * 0.72), (x + s * 0.78, y + s * 0.3)]
             self.pen.line(tick, self.theme.on_accent, 2)
-        text = self.text(left_px + side_px + rng.uniform(4, 9), top_px, label, self.theme.text)
+        text = self._text(left_px + side_px + rng.uniform(4, 9), top_px, label, self.theme.text)
         box = (square[0], min(square[1], text[1]), text[2], max(square[3], text[3]))
         self._add("checkbox", label, box, _middle(square), (box,))
         return box[3]

@@ -35,7 +35,7 @@ def demo_page() -> Generator[tuple[BrowserEnv, Script]]:
     script = load_script(DEMO_SCRIPT)
     with (
         serve_folder(DEMO_FOLDER) as address,
-        BrowserEnv(BrowserConfig(url=address + DEMO_PAGE, viewport=script.viewport or Size(640, 480))) as env,
+        BrowserEnv(BrowserConfig(url=address + DEMO_PAGE, viewport=script.viewport or Size(460, 420))) as env,
     ):
         yield env, script
 
