@@ -11,7 +11,7 @@ from .loop import RunConfig, run, run_to_end
 from .overlay import Mark, draw, draw_step, draw_target, strip
 from .policy import Policy, Reply, ScriptedPolicy
 from .prompts import PROFILES, PromptProfile, named_profile, profile_for
-from .screen import LiveTarget, Screen, browser, desktop
+from .screen import LiveTarget, Screen, browser, default_viewport, desktop
 from .steps import ScriptStep, describe_step, parse_steps
 from .trajectory import Recording, RunResult, Step, StoredFrame, Trajectory, new_run_folder, read_trajectory
 
@@ -40,6 +40,7 @@ __all__ = [
     "Trajectory",
     "TrajectoryError",
     "browser",
+    "default_viewport",
     "describe_step",
     "desktop",
     "draw",

@@ -23,27 +23,36 @@ if TYPE_CHECKING:
     from ..model import Engine
 
 RUNS = "runs"  # where trajectories go unless told otherwise
+NANO_VIEWPORT = Size(480, 440)  # the largest window nano was trained to see
+VIEWPORT = Size(1280, 720)
+
+
+def default_viewport(model: str | Path | Engine) -> Size:
+    """How large a page is shown, CSS px, to a model given by its name, its folder or itself."""
+    return NANO_VIEWPORT if str(getattr(model, "name", model)) == "nano" else VIEWPORT
 
 
 def browser(
     url: str,
     *,
     model: str | Path | Engine = "nano",
-    viewport: tuple[int, int] = (1280, 720),
+    viewport: tuple[int, int] | None = None,
     device_scale: float = 1.0,
     headless: bool = True,
     executable: str | None = None,
     out: str | Path = RUNS,
 ) -> Screen:
-    """A page in a Chromium of its own, opened by `with`. `viewport` is width and height in CSS px."""
+    """A page in a Chromium of its own, opened by `with`.
+
+    `viewport` is width and height in CSS px; None takes what suits the model (`default_viewport`).
+    """
+    size = default_viewport(model) if viewport is None else Size(*viewport)
 
     def open_page() -> AbstractContextManager[Env]:
         from ..envs import BrowserConfig, BrowserEnv
 
         return BrowserEnv(
-            BrowserConfig(
-                url=url, viewport=Size(*viewport), device_scale=device_scale, headless=headless, executable=executable
-            )
+            BrowserConfig(url=url, viewport=size, device_scale=device_scale, headless=headless, executable=executable)
         )
 
     return Screen(open_page, model=model, out=out)

@@ -49,7 +49,10 @@ OutFlag = Annotated[
 PictureFlag = Annotated[Path | None, typer.Option("--picture", help="Also write a picture of the run: a .png file.")]
 HeadedFlag = Annotated[bool, typer.Option("--headed", help="Show the browser's window.")]
 ViewportFlag = Annotated[
-    str | None, typer.Option("--viewport", metavar="WxH", help="Size of the page in CSS px.  [default: 1280x720]")
+    str | None,
+    typer.Option(
+        "--viewport", metavar="WxH", help="Size of the page in CSS px.  [default: 480x440 for nano, else 1280x720]"
+    ),
 ]
 ScaleFlag = Annotated[float, typer.Option("--scale", min=0.25, max=8, help="Device px per CSS px of the page.")]
 
@@ -115,7 +118,7 @@ def shot(
             url=url,
             desktop=url is None,
             monitor=monitor,
-            viewport=_size(viewport, "--viewport"),
+            viewport=_viewport(viewport, None, model=None),
             scale=scale,
             chromium=chromium,
         )
@@ -199,7 +202,7 @@ def run(
             url=url or (None if elsewhere else script.url),
             desktop=desktop,
             virtual=None if virtual is None else _size(virtual, "--virtual"),
-            viewport=script.viewport if viewport is None and script.viewport else _size(viewport, "--viewport"),
+            viewport=_viewport(viewport, script.viewport, model),
             scale=scale,
             headed=headed,
             chromium=chromium,
@@ -227,7 +230,7 @@ def demo(
         script = load_script(DEMO_SCRIPT)
         choice = ScreenChoice(
             url=address + DEMO_PAGE,
-            viewport=script.viewport or _size(None, "--viewport"),
+            viewport=_viewport(None, script.viewport, model),
             headed=headed,
             chromium=chromium,
         )
@@ -363,12 +366,18 @@ def _load(model: str) -> Any:
         return load(model)
 
 
-def _size(text: str | None, flag: str) -> Size:
-    from .run import DEFAULT_VIEWPORT
+def _viewport(flag: str | None, of_script: Size | None, model: str | None) -> Size:
+    """The flag, else what the script says, else what suits the model."""
+    from ..agent import default_viewport
+
+    if flag is not None:
+        return _size(flag, "--viewport")
+    return of_script or default_viewport(model or "")
+
+
+def _size(text: str, flag: str) -> Size:
     from .script import parse_size
 
-    if text is None:
-        return DEFAULT_VIEWPORT
     try:
         return parse_size(text)
     except ValueError as error:
