@@ -266,9 +266,7 @@ def _ask_loss(
     wanted, at_screen, at_token = wanted[has_answer], at_screen[has_answer], at_token[has_answer]
     queries = heads.ask_query(hidden_BLD[at_screen, at_token])
     per_screen = torch.bincount(at_screen, minlength=screens).tolist()  # nonzero() lists screen by screen
-    scores = torch.cat(
-        [asked @ keys_TD.T for asked, keys_TD in zip(queries.split(per_screen), keys_BTD, strict=True)]
-    )
+    scores = torch.cat([asked @ keys_TD.T for asked, keys_TD in zip(queries.split(per_screen), keys_BTD, strict=True)])
     scores = scores * width**-0.5
     metrics["ask_acc"] = float(wanted.gather(1, scores.argmax(-1, keepdim=True)).float().mean())
     inside = torch.logsumexp(scores.masked_fill(~wanted, -math.inf), -1)
