@@ -51,10 +51,8 @@ WINDOWS = ((448, 336), (420, 364), (400, 320), (480, 400), (380, 420), (460, 420
 STAGES: tuple[Stage, ...] = (
     Stage(until_step=500, sizes=SMALL, screens=20, questions=0),
     Stage(until_step=850, sizes=SMALL, screens=16, questions=16),
-    Stage(until_step=1050, sizes=WINDOWS, screens=9, questions=16),
     Stage(until_step=1600, sizes=WINDOWS, screens=10, questions=14),
 )
-TOWER_STEPS = 1050
 
 
 def vocabulary_words() -> list[str]:
@@ -180,11 +178,11 @@ def train_command(
     seed: int = 0,
     workers: int = 1,
     device: str = "auto",
-    stages: Annotated[str, typer.Option(help="The stages' last steps, such as 500,850,1050,1700")] = "",
+    stages: Annotated[str, typer.Option(help="The stages' last steps, such as 500,850,1600")] = "",
     muon_lr: float = 0.01,
     adam_lr: float = 8e-4,
     decay_share: float = 0.25,
-    tower_steps: Annotated[int, typer.Option(help="From this step on only the decoder learns")] = TOWER_STEPS,
+    tower_steps: Annotated[int, typer.Option(help="From this step on only the decoder learns")] = 10**9,
 ) -> None:
     """Train moonhand-nano, or go on from OUT/checkpoint.pt."""
     plan = list(STAGES)
