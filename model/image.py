@@ -45,12 +45,6 @@ class ImageTransform:
         """0..1 of a point in screenshot px."""
         return x_px / self.width_px, y_px / self.height_px
 
-    def patch_at(self, x_px: float, y_px: float, patch_size: int) -> tuple[int, int]:
-        """(row, column) of the patch that shows a screenshot pixel."""
-        column = int(x_px * self.resized_width_px / self.width_px) // patch_size
-        row = int(y_px * self.resized_height_px / self.height_px) // patch_size
-        return row, column
-
 
 @dataclass(frozen=True, kw_only=True)
 class ImagePatches:

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from moonhand.agent import Screen, TargetRefused, browser, read_trajectory
-from moonhand.envs import Action, Click, Frame, Point, PressKeys, ReplayEnv, TypeText
+from moonhand.agent import Screen, TargetRefused, browser, default_viewport, read_trajectory
+from moonhand.envs import Action, Click, Frame, Point, PressKeys, ReplayEnv, Size, TypeText
 
 if TYPE_CHECKING:
     from moonhand.model import Engine
@@ -83,3 +83,8 @@ def test_a_real_page_is_clicked_and_typed_into(taught_folder: Path, chromium: st
         evaluate = getattr(live.env, "evaluate")  # noqa: B009 - only pages can be asked
         assert evaluate("[document.getElementById('name').value, document.title]") == ["Ada", "up"]
     assert result.status == "finished"
+
+
+def test_nano_is_shown_the_largest_window_it_was_trained_on_and_others_a_usual_one() -> None:
+    assert default_viewport("nano") == Size(480, 440)
+    assert default_viewport(Path("checkpoints/Kimi-VL-A3B-Instruct")) == Size(1280, 720)
