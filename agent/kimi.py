@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..envs import Finish, Frame, Refuse, action_points
-from .confidence import coordinate_confidence
+from .confidence import REFUSAL, Certainty, certainty
 from .dialects import Parsed, parse_kimi
 from .errors import ParseError
 from .policy import Reply, failures_in_a_row, turns_done
@@ -45,7 +45,10 @@ class KimiPolicy:
         """One turn. BadGoal where plain steps are needed and the goal is not made of them."""
         if self._profile.plans and self._steps is None:
             turns = agent_turns(self._profile, frame, goal, history)
-            answer = ask(self._engine, turns, self._profile, temperature=self._profile.agent_temperature)
+            temperature, num_failed = self._profile.agent_temperature, len(failures_in_a_row(history))
+            if num_failed and self._profile.history == "verbs":  # which tells the model nothing of its failures
+                temperature = RETRY_TEMPERATURE
+            answer = ask(self._engine, turns, self._profile, temperature=temperature, seed=num_failed)
             return Reply(text=answer.text, confidence=answer.confidence, model_s=answer.model_s)
         steps = parse_steps(goal) if self._steps is None else self._steps
         num_done = turns_done(history)
@@ -93,11 +96,15 @@ class KimiPolicy:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What the model wrote, how sure it was of the numbers in it, and how long it took."""
+    """What the model wrote, how sure it was of it, and how long it took."""
 
     text: str
-    confidence: float | None
+    certainty: Certainty
     model_s: float
+
+    @property
+    def confidence(self) -> float | None:
+        return self.certainty.confidence
 
 
 def ask(
@@ -114,12 +121,13 @@ def ask(
         temperature=profile.temperature if temperature is None else temperature,
         max_new_tokens=profile.max_new_tokens,
         seed=seed,
+        watch_ids=tuple(engine.tokenizer.encode(REFUSAL)[:1]),
     )
     started_s = time.perf_counter()
     generation = engine.generate(messages, sampling)
     return Answer(
         text=generation.text,
-        confidence=coordinate_confidence(generation.tokens),
+        certainty=certainty(generation.tokens, engine.calibration),
         model_s=time.perf_counter() - started_s,
     )
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..envs import Frame, Point, Refuse, Size, action_points
+from .confidence import Certainty, Spread
 from .dialects import parse_kimi
 from .errors import ParseError
 from .kimi import ask, profile_of
@@ -23,12 +24,18 @@ class Target:
     x_px: float | None
     y_px: float | None
     size: Size  # of the screenshot
-    confidence: float | None  # 0..1: the geometric mean of the probabilities of the coordinates' tokens
+    confidence: float | None  # 0..1: how likely it is that the point, or the refusal, is right
     refused: bool
     raw: str  # the model's reply
     model: str
     error: str | None = None  # why the reply gave no point, where it was not a refusal
     model_s: float = 0.0
+    certainty: Certainty | None = field(default=None, repr=False, compare=False)  # what the confidence is read from
+
+    @property
+    def spread(self) -> Spread | None:
+        """Where else the place may be, in thousandths of the screen; None where the model shows no such thing."""
+        return None if self.certainty is None else self.certainty.spread
 
     @property
     def point(self) -> Point | None:
@@ -75,4 +82,5 @@ def locate(engine: Engine, frame: Frame, instruction: str, profile: PromptProfil
         model=engine.name,
         error=error,
         model_s=answer.model_s,
+        certainty=answer.certainty,
     )

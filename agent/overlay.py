@@ -7,13 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from ..envs import Frame, action_points, describe
+from .confidence import Spread
 from .locate import Target
 from .trajectory import Step
 
 LIGHT, DARK, ACCENT, FAILED = (255, 255, 255), (20, 20, 24), (255, 64, 96), (255, 176, 0)
+COOL, HOT = (70, 90, 255), (255, 60, 30)  # of a heat map: where the place may be, and where it is likeliest
 Colour = tuple[int, int, int]
 
 
@@ -46,6 +49,20 @@ def draw_target(frame: Frame, target: Target) -> Image.Image:
     sure = "" if target.confidence is None else f" {target.confidence:.0%}"
     label = f"{target.instruction}{sure}"
     return draw(frame, [Mark(label=label, x_px=target.point.x_px, y_px=target.point.y_px)])
+
+
+def draw_heat_map(frame: Frame, spread: Spread) -> Image.Image:
+    """The frame in pale grey, coloured where the model may mean: the product of its x and its y distribution.
+
+    Colour goes with the square root of the probability, so that a second place at a tenth of the first is seen.
+    """
+    height_px, width_px = frame.pixels_HW3.shape[:2]
+    heat_HW = np.sqrt(np.outer(_stretch(spread.y_C, height_px), _stretch(spread.x_C, width_px)))[..., None]
+    grey_HW1 = frame.pixels_HW3.astype(np.float32).mean(-1, keepdims=True)
+    pale_HW3 = 0.55 * grey_HW1 + 0.45 * frame.pixels_HW3
+    colour_HW3 = (1 - heat_HW) * np.array(COOL, np.float32) + heat_HW * np.array(HOT, np.float32)
+    cover_HW1 = 0.75 * np.minimum(1.0, 4 * heat_HW)
+    return Image.fromarray(((1 - cover_HW1) * pale_HW3 + cover_HW1 * colour_HW3).clip(0, 255).astype(np.uint8))
 
 
 def draw_step(step: Step) -> Image.Image:
@@ -87,6 +104,13 @@ def to_png(picture: Image.Image) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, format="PNG", optimize=True)
     return buffer.getvalue()
+
+
+def _stretch(probabilities_C: npt.NDArray[np.float32], num_px: int) -> npt.NDArray[np.float32]:
+    """The distribution at each pixel's middle, as a share of its largest value, [num_px]."""
+    places = (np.arange(num_px) + 0.5) / num_px * len(probabilities_C)
+    values = np.interp(places, np.arange(len(probabilities_C)), probabilities_C)
+    return (values / max(float(values.max()), 1e-12)).astype(np.float32)
 
 
 def _unit_px(size: tuple[int, int]) -> float:

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from ..envs import Frame, describe
+from ..envs import Action, Frame, describe
+from .dialects import write_kimi
 from .policy import failures_in_a_row
 from .trajectory import Step
 
@@ -61,6 +62,7 @@ class PromptProfile:
     agent_user: str | None = None
     history_steps: int = 10  # earlier steps told
     history_frames: int = 3  # pictures shown, the current one included
+    history: Literal["turns", "verbs"] = "turns"  # earlier steps as turns with pictures, or one line of their verbs
     temperature: float = 0.0  # of grounding
     agent_temperature: float = 0.0
     max_new_tokens: int = 512
@@ -88,6 +90,15 @@ class Turn:
 
 
 NANO = PromptProfile(name="nano", plans=False, grounding_system=None, grounding_user="{instruction}", max_new_tokens=48)
+NANO_TASK = PromptProfile(
+    name="nano-task",
+    plans=True,
+    grounding_system=None,
+    grounding_user="{instruction}",
+    agent_user="task: {instruction}",
+    history="verbs",
+    max_new_tokens=48,
+)
 KIMI_INSTRUCT = PromptProfile(
     name="kimi-instruct",
     plans=True,
@@ -120,7 +131,7 @@ OPENCUA = PromptProfile(
     max_new_tokens=2048,
 )
 PROFILES: dict[str, PromptProfile] = {
-    profile.name: profile for profile in (NANO, KIMI_INSTRUCT, KIMI_THINKING_2506, OPENCUA)
+    profile.name: profile for profile in (NANO, NANO_TASK, KIMI_INSTRUCT, KIMI_THINKING_2506, OPENCUA)
 }
 
 LIMIT_2506 = 16384  # patches a picture; the other published checkpoints have 4096
@@ -161,6 +172,8 @@ def agent_turns(profile: PromptProfile, frame: Frame, goal: str, history: Sequen
     """
     if profile.agent_user is None:
         raise ValueError(f"profile {profile.name!r} cannot plan: give it plain steps")
+    if profile.history == "verbs":
+        return (Turn("user", (frame, task_text(profile, goal, done_verbs(history)))),)
     told = _last_turns(history, profile.history_steps)
     num_shown = min(profile.history_frames - 1, len(told))
     unseen, shown = told[: len(told) - num_shown], told[len(told) - num_shown :]
@@ -175,6 +188,23 @@ def agent_turns(profile: PromptProfile, frame: Frame, goal: str, history: Sequen
     if failures:
         text += FEEDBACK.replace("{error}", str(failures[-1].error))
     return (*turns, Turn("user", (frame, text)))
+
+
+def task_text(profile: PromptProfile, goal: str, done: Sequence[str]) -> str:
+    """What a profile that is told verbs reads beside the picture: the task, and what was done so far if anything."""
+    assert profile.agent_user is not None
+    text = profile.agent_user.replace("{instruction}", goal)
+    return f"{text}\ndone: {', '.join(done)}" if done else text
+
+
+def done_verbs(history: Sequence[Step]) -> tuple[str, ...]:
+    """The names that the actions performed so far have in a reply, oldest first."""
+    return tuple(verb(step.action) for step in history if step.action is not None and not step.error)
+
+
+def verb(action: Action) -> str:
+    """What an action is called in a reply: click, write, press."""
+    return write_kimi(action, lambda x_px, y_px: (x_px, y_px)).partition("(")[0]
 
 
 def _last_turns(history: Sequence[Step], limit: int) -> list[tuple[int, list[Step]]]:

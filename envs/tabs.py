@@ -188,6 +188,8 @@ class Tabs:
             try:
                 # As lossless as page.screenshot and about three times faster.
                 answer = _send(self._session(page), "Page.captureScreenshot", format="png", optimizeForSpeed=True)
+                if self._scale != 1:
+                    page.evaluate("0")  # input sent at once now and then lands as if the scale still were another
                 return base64.b64decode(answer["data"])
             except PlaywrightError:  # a page that is just closing or changing its process: look again
                 with suppress(PlaywrightError):

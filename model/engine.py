@@ -6,15 +6,18 @@ import hashlib
 import platform
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import metadata, resources
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from .calibration import Calibration, load_calibration
 from .chat import Message, Picture, render, split_thinking
 from .config import KimiVLConfig
 from .errors import BadTokenizer, ContextTooLong, NoDevice
@@ -36,6 +39,9 @@ class GeneratedToken:
     id: int
     text: str
     logprob: float  # natural log, of the model's own distribution, whatever the sampling
+    # Where the token is one of "000" to "999": the probabilities of these 1000 among themselves, [1000].
+    numbers: npt.NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
+    watched: tuple[float, ...] = ()  # the probabilities here of the sampling's `watch_ids`
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,13 +65,14 @@ class Engine:
     """A model, its vocabulary and its image processor on one device."""
 
     def __init__(self, model: KimiVL, tokenizer: Tokenizer, *, name: str, folder: Path | None = None) -> None:
-        """`folder` is where the weights came from, for `manifest`."""
+        """`folder` is where the weights came from, for `manifest`, and where a calibration may lie beside them."""
         _require_match(model.config, tokenizer)
         self.model = model.eval().requires_grad_(False)
         self.tokenizer = tokenizer
         self.config = model.config
         self.name = name
         self.folder = folder
+        self.calibration: Calibration | None = None if folder is None else load_calibration(folder)
         weight = model.language_model.lm_head.weight
         self.device, self.dtype = weight.device, weight.dtype
 
@@ -111,6 +118,14 @@ class Engine:
                 "python": platform.python_version(),
             },
         }
+
+    @cached_property
+    def number_ids(self) -> Tensor | None:
+        """The ids of "000" to "999", int64 [1000]; None where the vocabulary does not hold each as one token."""
+        ids = [self.tokenizer.encode(f"{number:03d}") for number in range(1000)]
+        if any(len(each) != 1 for each in ids):
+            return None
+        return torch.tensor([each[0] for each in ids], device=self.device)
 
     @cached_property
     def _weights_sha256(self) -> dict[str, str]:
@@ -172,7 +187,7 @@ class _Run:
             if token in stops:
                 self.finish_reason = "stop"
                 return
-            yield GeneratedToken(token, decoder.push(token), logprob)
+            yield GeneratedToken(token, decoder.push(token), logprob, *self._alternatives(token, logits_V))
             if step + 1 < sampling.max_new_tokens:
                 logits_V = self._next(token, cache)
 
@@ -189,6 +204,17 @@ class _Run:
         logits_V = self._speakable(logits_BLV)
         self.vision_s, self.prefill_s = seen_s - started_s, self._now_s() - seen_s
         return logits_V, cache
+
+    def _alternatives(self, token: int, logits_V: Tensor) -> tuple[npt.NDArray[np.float32] | None, tuple[float, ...]]:
+        """What else could have stood here: the numbers, where the token is one, and the watched tokens."""
+        number_ids_C, watch_ids = self._engine.number_ids, self._sampling.watch_ids
+        numbers_C = None
+        if number_ids_C is not None and bool((number_ids_C == token).any()):
+            numbers_C = logits_V[number_ids_C].float().softmax(-1).cpu().numpy()
+        if not watch_ids:
+            return numbers_C, ()
+        watched = logits_V[list(watch_ids)].float() - logits_V.float().logsumexp(-1)
+        return numbers_C, tuple(watched.exp().tolist())
 
     def _encode_pictures(self) -> Tensor:
         """All pictures' features in one packed pass."""

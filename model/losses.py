@@ -1,8 +1,9 @@
 """What training minimises, the heads that help, and the start values.
 
-Beside the language loss, heads that are dropped afterwards give every patch something to learn: its characters and the
-word it is part of, the kind of control under an image token, where that control's point is, and, from a question,
-which image tokens belong to the answer. A small tower does not begin to read without them.
+Beside the language loss, heads that are dropped afterwards give every patch something to learn: its characters and how
+the word it is part of is spelled, the kind of control under an image token and where that control's point is. From a
+question they point at the image tokens that belong to the answer, and from each of its words at where that word
+stands. A small tower does not begin to read without them.
 """
 
 from __future__ import annotations
@@ -18,9 +19,12 @@ from torch import Tensor, nn
 from .config import KimiVLConfig
 from .kimi_vl import KimiVL
 from .packing import IGNORE, Batch
-from .vision import merge_patches
 
 POINT_FREQUENCIES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)  # cycles over the screen
+
+
+SPELLING_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789.,-_@:/&$%+'#()"
+SPELLING_PARTS = (1, 2, 3, 4)  # a word as a whole, in halves, thirds and quarters
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,11 +33,11 @@ class LossWeights:
 
     language: float = 1.0
     characters: float = 0.5
-    patch_words: float = 0.5
-    token_words: float = 0.3
+    spelling: float = 0.05
     kinds: float = 0.2
     points: float = 20.0
     asks: float = 1.0
+    words: float = 0.5
     waves: float = 4.0
     freeze_tower: bool = False  # learn from what the tower already sees
     number_sigma: float = 4.0  # softness of a coordinate's target, in thousandths of the screen
@@ -42,24 +46,24 @@ class LossWeights:
 class TrainingHeads(nn.Module):
     """What looks at the model's insides while it learns; none of it is saved with the weights."""
 
-    def __init__(self, model: KimiVL, *, num_characters: int, num_words: int, num_kinds: int) -> None:
+    def __init__(self, model: KimiVL, *, num_characters: int, num_kinds: int) -> None:
         super().__init__()
         vision, text = model.config.vision.hidden_size, model.config.text.hidden_size
         self.characters = nn.Linear(vision, 2 * num_characters)
-        self.patch_words = nn.Linear(vision, num_words)
-        self.token_words = nn.Linear(text, num_words)
+        self.spelling = nn.Linear(vision, len(SPELLING_CHARACTERS) * sum(SPELLING_PARTS))
         self.kinds = nn.Linear(text, num_kinds + 1)
         self.points = nn.Linear(text, 4 * len(POINT_FREQUENCIES))
         self.ask_query = nn.Linear(text, text, bias=False)
         self.ask_key = nn.Linear(text, text, bias=False)
+        self.word_query = nn.Linear(text, text, bias=False)
+        self.word_key = nn.Linear(text, text, bias=False)
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Token ids with a meaning for training: the 1000 three-digit numbers, and each word class's token."""
+    """Token ids with a meaning for training: the 1000 three-digit numbers."""
 
     number_ids: tuple[int, ...]
-    word_ids: tuple[int, ...]
 
 
 def initialise(model: KimiVL, vocabulary: Vocabulary, seed: int) -> None:
@@ -124,33 +128,33 @@ def compute_losses(
     def put(array: Any) -> Tensor:
         return torch.from_numpy(array).to(device, non_blocking=True)
 
-    model_config = model.config
-    patches_PCHW, grids = _patches(put(batch.pixels_BHW3), model_config)
+    patches_PCHW = _normalised(put(batch.patches_BTMHW3), model.config)
+    kept = list(put(batch.places_BTM).flatten(1))
     parts: dict[str, Tensor] = {}
     metrics: dict[str, float] = {}
     with torch.autocast(device.type, torch.bfloat16):
         with torch.set_grad_enabled(not weights.freeze_tower):
-            tower_PD = model.vision_tower(patches_PCHW, grids)
-        tokens_TD = model.multi_modal_projector(merge_patches(tower_PD, grids, model_config.vision.merge_kernel_size))
-    characters = put(batch.patch_characters_BP2).flatten(0, 1)
+            tower_PD = model.vision_tower(patches_PCHW, batch.grids_hw, kept)
+        tokens_TD = model.multi_modal_projector(tower_PD.unflatten(0, (-1, batch.places_BTM.shape[2])))
+    characters = put(batch.patch_characters_BTM2).flatten(0, 2)
     written = (characters != IGNORE).any(-1)
-    character_logits = heads.characters(tower_PD[written].float()).unflatten(-1, (2, -1)).flatten(0, 1)
-    wanted = characters[written].flatten()
-    parts["characters"] = F.cross_entropy(character_logits, wanted, ignore_index=IGNORE)
-    metrics["character_acc"] = float((character_logits.argmax(-1) == wanted)[wanted != IGNORE].float().mean())
+    if written.any():
+        character_logits = heads.characters(tower_PD[written].float()).unflatten(-1, (2, -1)).flatten(0, 1)
+        wanted = characters[written].flatten()
+        parts["characters"] = F.cross_entropy(character_logits, wanted, ignore_index=IGNORE)
+        metrics["character_acc"] = float((character_logits.argmax(-1) == wanted)[wanted != IGNORE].float().mean())
 
-    patch_words = put(batch.patch_words_BP).flatten()
-    known = patch_words != IGNORE
-    patch_logits = heads.patch_words(tower_PD[known].float())
-    parts["patch_words"] = F.cross_entropy(patch_logits, patch_words[known])
-    metrics["patch_word_acc"] = float((patch_logits.argmax(-1) == patch_words[known]).float().mean())
+    spelling = put(batch.patch_spelling_BTM).flatten()
+    spelled = spelling >= 0
+    if spelled.any():
+        wanted = spell(batch.spellings).to(device)[spelling[spelled]]
+        spelling_logits = heads.spelling(tower_PD[spelled].float())
+        parts["spelling"] = F.binary_cross_entropy_with_logits(spelling_logits, wanted, reduction="none").sum(-1).mean()
+        parts["spelling"] = parts["spelling"] / len(SPELLING_PARTS)
+        hits = ((spelling_logits > 0) & (wanted > 0)).sum()
+        metrics["spelling_f1"] = float(2 * hits / ((spelling_logits > 0).sum() + wanted.sum()).clamp(min=1))
 
     normed_TD = F.rms_norm(tokens_TD.float(), (tokens_TD.shape[-1],))
-    token_words = put(batch.token_words_BTC).flatten(0, 1)
-    worded = token_words.sum(-1) > 0
-    word_rows = model.language_model.model.embed_tokens.weight[list(vocabulary.word_ids)]
-    word_logits = normed_TD[worded] @ word_rows.T + heads.token_words(normed_TD[worded])
-    parts["token_words"] = -(token_words[worded] * word_logits.log_softmax(-1)).sum(-1).mean()
     parts["kinds"] = F.cross_entropy(heads.kinds(normed_TD), put(batch.token_kinds_BT).flatten())
     points = put(batch.token_points_BT2).flatten(0, 1)
     placed = ~points[:, 0].isnan()
@@ -169,32 +173,60 @@ def compute_losses(
             )
             logits = model.language_model.lm_head(hidden_BLD[learned])
         parts["language"], parts["waves"] = _language_losses(
-            logits.float(), labels[learned], vocabulary, weights.number_sigma, metrics
+            logits.float(),
+            labels[learned],
+            put(batch.coordinates_BL)[learned],
+            vocabulary,
+            weights.number_sigma,
+            metrics,
         )
-        parts["asks"] = _ask_loss(
-            heads,
-            hidden_BLD.float(),
-            is_media_BL=input_ids == model_config.media_placeholder_token_id,
-            asking_BL=_asking(put(batch.ask_positions_BQ), labels, vocabulary),
-            segments_BL=put(batch.segments_BL),
-            ask_tokens_BQT=put(batch.ask_tokens_BQT),
-            metrics=metrics,
-        )
+        is_media_BL = input_ids == model.config.media_placeholder_token_id
+        keys_BTD = hidden_BLD.float()[is_media_BL].unflatten(0, (len(input_ids), -1))
+        asks_BL, ask_tokens = put(batch.asks_BL), put(batch.ask_tokens)
+        kinds = asks_BL[asks_BL > 0]
+        for name, kind, query, key in (
+            ("asks", 1, heads.ask_query, heads.ask_key),
+            ("words", 2, heads.word_query, heads.word_key),
+        ):
+            if (kinds == kind).any():
+                asking_BL = asks_BL == kind
+                queries = query(hidden_BLD[asking_BL].float())
+                per_screen = asking_BL.sum(-1).tolist()  # boolean indexing lists screen by screen
+                parts[name], metrics[f"{name}_acc"] = _pointing_loss(
+                    queries, key(keys_BTD), per_screen, ask_tokens[kinds == kind]
+                )
     total = torch.stack([getattr(weights, name) * loss for name, loss in parts.items()]).sum()
     return Losses(total, {name: float(loss.detach()) for name, loss in parts.items()} | metrics)
 
 
-def _patches(pixels_BHW3: Tensor, config: KimiVLConfig) -> tuple[Tensor, list[tuple[int, int]]]:
-    """Normalised patches [P, 3, p, p] of equal screens, and their grids."""
-    p = config.vision.patch_size
-    screens, height_px, width_px, _ = pixels_BHW3.shape
-    grid = (height_px // p, width_px // p)
-    cells = pixels_BHW3.view(screens, grid[0], p, grid[1], p, 3).permute(0, 1, 3, 5, 2, 4).reshape(-1, 3, p, p)
+def spell(words: tuple[str, ...]) -> Tensor:
+    """[W, K] 0/1: which characters a word has in each of its parts.
+
+    Almazan et al., "Word spotting and recognition with embedded attributes" (2014): a target that words never seen
+    before share with those that were.
+    """
+    width = len(SPELLING_CHARACTERS)
+    table = torch.zeros(len(words), width * sum(SPELLING_PARTS))
+    for row, word in enumerate(words):
+        for at, character in enumerate(word.lower()):
+            index = SPELLING_CHARACTERS.find(character)
+            if index < 0:
+                continue
+            first = 0
+            for parts in SPELLING_PARTS:
+                middle = (at + 0.5) / len(word)
+                table[row, (first + int(middle * parts)) * width + index] = 1
+                first += parts
+    return table
+
+
+def _normalised(patches_BTMHW3: Tensor, config: KimiVLConfig) -> Tensor:
+    """Patches [P, 3, p, p] fp32 as the tower takes them."""
     mean, std = (
-        torch.tensor(values, device=cells.device).view(3, 1, 1)
+        torch.tensor(values, device=patches_BTMHW3.device).view(3, 1, 1)
         for values in (config.image.image_mean, config.image.image_std)
     )
-    return (cells.float() / 255 - mean) / std, [grid] * screens
+    return (patches_BTMHW3.flatten(0, 2).permute(0, 3, 1, 2).float() / 255 - mean) / std
 
 
 def block_mask(segments_BL: Tensor) -> Tensor:
@@ -207,7 +239,12 @@ def block_mask(segments_BL: Tensor) -> Tensor:
 
 
 def _language_losses(
-    logits_NV: Tensor, labels_N: Tensor, vocabulary: Vocabulary, sigma: float, metrics: dict[str, float]
+    logits_NV: Tensor,
+    labels_N: Tensor,
+    is_coordinate_N: Tensor,
+    vocabulary: Vocabulary,
+    sigma: float,
+    metrics: dict[str, float],
 ) -> tuple[Tensor, Tensor]:
     """Cross entropy, and how far the coordinates' distributions are from their places.
 
@@ -218,14 +255,13 @@ def _language_losses(
     device = labels_N.device
     numbers = torch.tensor(vocabulary.number_ids, device=device)
     log_probs_NV = logits_NV.log_softmax(-1)
-    is_number = torch.isin(labels_N, numbers)
-    plain = F.nll_loss(log_probs_NV[~is_number], labels_N[~is_number], reduction="sum")
+    plain = F.nll_loss(log_probs_NV[~is_coordinate_N], labels_N[~is_coordinate_N], reduction="sum")
     order = torch.zeros(int(numbers.max()) + 1, dtype=torch.long, device=device)
     order[numbers] = torch.arange(1000, device=device)
-    values = order[labels_N[is_number]]
+    values = order[labels_N[is_coordinate_N]]
     bells = torch.exp(-0.5 * ((torch.arange(1000, device=device) - values[:, None]) / sigma) ** 2)
     bells = bells / bells.sum(-1, keepdim=True)
-    number_log_probs = log_probs_NV[is_number][:, numbers]
+    number_log_probs = log_probs_NV[is_coordinate_N][:, numbers]
     soft = -(bells * number_log_probs).sum()
     waves = torch.zeros((), device=device)
     if values.numel():
@@ -235,39 +271,17 @@ def _language_losses(
         table = _waves((torch.arange(1000, device=device) + 0.5) / 1000)
         waves = F.mse_loss(number_log_probs.softmax(-1) @ table, table[values])
     # A coordinate carries more than a bracket: weigh both kinds evenly.
-    return plain / max(1, int((~is_number).sum())) + soft / max(1, values.numel()), waves
+    return plain / max(1, int((~is_coordinate_N).sum())) + soft / max(1, values.numel()), waves
 
 
-def _asking(ask_positions_BQ: Tensor, labels_BL: Tensor, vocabulary: Vocabulary) -> Tensor:
-    """bool [B, L]: where a question has just ended, and where a coordinate comes next."""
-    numbers = torch.tensor(vocabulary.number_ids, device=labels_BL.device)
-    asking_BL = torch.isin(labels_BL, numbers)
-    screens, asks = (ask_positions_BQ >= 0).nonzero(as_tuple=True)
-    asking_BL[screens, ask_positions_BQ[screens, asks]] = True
-    return asking_BL
-
-
-def _ask_loss(
-    heads: TrainingHeads,
-    hidden_BLD: Tensor,
-    *,
-    is_media_BL: Tensor,
-    asking_BL: Tensor,
-    segments_BL: Tensor,
-    ask_tokens_BQT: Tensor,
-    metrics: dict[str, float],
-) -> Tensor:
-    """From where a place is wanted to the image tokens of the answer."""
-    screens, _, width = hidden_BLD.shape
-    keys_BTD = heads.ask_key(hidden_BLD[is_media_BL].view(screens, -1, width))
-    at_screen, at_token = asking_BL.nonzero(as_tuple=True)
-    wanted = ask_tokens_BQT[at_screen, segments_BL[at_screen, at_token] - 1]
-    has_answer = wanted.any(-1)
-    wanted, at_screen, at_token = wanted[has_answer], at_screen[has_answer], at_token[has_answer]
-    queries = heads.ask_query(hidden_BLD[at_screen, at_token])
-    per_screen = torch.bincount(at_screen, minlength=screens).tolist()  # nonzero() lists screen by screen
-    scores = torch.cat([asked @ keys_TD.T for asked, keys_TD in zip(queries.split(per_screen), keys_BTD, strict=True)])
-    scores = scores * width**-0.5
-    metrics["ask_acc"] = float(wanted.gather(1, scores.argmax(-1, keepdim=True)).float().mean())
-    inside = torch.logsumexp(scores.masked_fill(~wanted, -math.inf), -1)
-    return (torch.logsumexp(scores, -1) - inside).mean()
+def _pointing_loss(
+    queries_AD: Tensor, keys_BTD: Tensor, per_screen: list[int], wanted_AT: Tensor
+) -> tuple[Tensor, float]:
+    """From where a place is wanted to the image tokens that are it, and how often the best one is among them."""
+    scores_AT = torch.cat(
+        [asked @ keys_TD.T for asked, keys_TD in zip(queries_AD.split(per_screen), keys_BTD, strict=True)]
+    )
+    scores_AT = scores_AT * keys_BTD.shape[-1] ** -0.5
+    accuracy = float(wanted_AT.gather(1, scores_AT.argmax(-1, keepdim=True)).float().mean())
+    inside = torch.logsumexp(scores_AT.masked_fill(~wanted_AT, -math.inf), -1)
+    return (torch.logsumexp(scores_AT, -1) - inside).mean(), accuracy

@@ -2,13 +2,16 @@
 
 The picture's tokens are paid once. Each question sees the picture and itself, never another question: positions
 restart behind the prefix and a block mask keeps them apart. Beside the answers a batch carries dense targets: what
-lies under each patch and each image token.
+lies under each patch and each image token. Of a large screen only some image tokens are kept, those with something on
+them first, each at its own place: most of a large screen is empty, and what is empty costs as much as what is not.
 """
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +23,7 @@ from .tokenizer import Tokenizer
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom, screenshot px
 IGNORE = -100
+EDGES = ".,:;!?*\"'()[]{}<>"  # marks around a word that do not change which word it is
 
 
 @dataclass(frozen=True)
@@ -32,70 +36,92 @@ class Region:
 
 
 @dataclass(frozen=True)
+class Query:
+    """A question. Its answer is the point of a region (an index), a refusal (None), or `reply` where there is one."""
+
+    instruction: str
+    region: int | None
+    reply: str | None = None
+    counts: bool = False  # "the second link": true of the whole screen only
+
+
+@dataclass(frozen=True)
 class LabelledScreen:
-    """A screenshot with everything known about it. `questions` name a region by index, or None: refuse."""
+    """A screenshot with everything known about it."""
 
     pixels_HW3: npt.NDArray[np.uint8]
-    words: tuple[tuple[int, Box], ...]  # (word class, box)
+    words: tuple[tuple[str, Box], ...]
     characters: tuple[tuple[int, Box], ...]  # (character class, box)
     regions: tuple[Region, ...]
-    questions: tuple[tuple[str, int | None], ...]
+    queries: tuple[Query, ...]
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Arrays of B screens of one size; L tokens (padded), P patches and T image tokens a screen.
+    """Arrays of B screens; L tokens (padded), T image tokens and M patches a token for each screen.
 
     Without any question L is 0 and the tower alone has something to learn.
     """
 
-    pixels_BHW3: npt.NDArray[np.uint8]  # padded to whole merge groups
+    patches_BTMHW3: npt.NDArray[np.uint8]
+    places_BTM: npt.NDArray[np.int64]  # place of each patch in its screen's grid, row by row
+    grids_hw: tuple[tuple[int, int], ...]  # patches of each whole screen
     input_ids_BL: npt.NDArray[np.int64]
     positions_BL: npt.NDArray[np.int64]
     segments_BL: npt.NDArray[np.int64]  # 0 the prefix, 1.. the questions, -1 padding
     labels_BL: npt.NDArray[np.int64]  # the next token where it is to be learned, else IGNORE
-    patch_words_BP: npt.NDArray[np.int64]  # word class of the patch, or IGNORE
-    patch_characters_BP2: npt.NDArray[np.int64]  # character class under its left and right half, or IGNORE
-    token_words_BTC: npt.NDArray[np.float32]  # word classes under each image token, rows sum to 1 or 0
+    coordinates_BL: npt.NDArray[np.bool_]  # whether the next token is a coordinate
+    asks_BL: npt.NDArray[np.int64]  # 1 where an answer's place is wanted, 2 where a word of a question has ended
+    ask_tokens: npt.NDArray[np.bool_]  # [A, T]: for each of these, row by row, the image tokens that belong to it
+    patch_characters_BTM2: npt.NDArray[np.int64]  # character class under its left and right half, or IGNORE
+    patch_spelling_BTM: npt.NDArray[np.int64]  # which of `spellings` is under the patch, or IGNORE
+    spellings: tuple[str, ...]
     token_kinds_BT: npt.NDArray[np.int64]  # 0 nothing, kind + 1
     token_points_BT2: npt.NDArray[np.float32]  # 0..1 point of the region under the token, NaN where none
-    ask_positions_BQ: npt.NDArray[np.int64]  # where each question's reply begins, -1 where there is none
-    ask_tokens_BQT: npt.NDArray[np.bool_]  # image tokens of the region asked for
 
 
-def pack(screens: Sequence[LabelledScreen], tokenizer: Tokenizer, config: KimiVLConfig, *, num_words: int) -> Batch:
-    """Pack screens of one size; raises ValueError when sizes differ or a screen would have to be rescaled."""
-    height_px, width_px = screens[0].pixels_HW3.shape[:2]
-    if {screen.pixels_HW3.shape for screen in screens} != {(height_px, width_px, 3)}:
-        raise ValueError(f"one batch holds screens of one size, got {sorted({s.pixels_HW3.shape for s in screens})}")
-    transform = image_transform(width_px, height_px, config.image)
-    if (transform.resized_width_px, transform.resized_height_px) != (width_px, height_px):
-        raise ValueError(f"{width_px}x{height_px} px exceeds the patch limit {config.image.in_token_limit}")
-    patch_px = config.vision.patch_size
-    merge = config.vision.merge_kernel_size[0]
-    grid_hw = (transform.padded_height_px // patch_px, transform.padded_width_px // patch_px)
-    token_hw = (grid_hw[0] // merge, grid_hw[1] // merge)
-    rows = [
-        _pack_one(screen, tokenizer, grid_hw, token_hw, (width_px, height_px), patch_px, merge, num_words)
-        for screen in screens
-    ]
+def pack(
+    screens: Sequence[LabelledScreen],
+    tokenizer: Tokenizer,
+    config: KimiVLConfig,
+    *,
+    num_tokens: int | None = None,
+    seed: int = 0,
+) -> Batch:
+    """Pack screens, keeping `num_tokens` image tokens of each (None: all, of screens of one size).
+
+    Questions about what was not kept are left out. Raises ValueError where a screen has fewer tokens than that or
+    would have to be rescaled.
+    """
+    rng = random.Random(seed)
+    asked = any(screen.queries for screen in screens)
+    rows = [_pack_one(screen, tokenizer, config, num_tokens, rng, asked) for screen in screens]
+    if len({len(row.places) for row in rows}) > 1:
+        raise ValueError("screens of several sizes need num_tokens: one batch holds as many image tokens of each")
     length = max(len(row.ids) for row in rows)
-    asks = max(1, max(len(row.ask_positions) for row in rows))
-    pad = tokenizer.pad
-    down_px, right_px = transform.padded_height_px - height_px, transform.padded_width_px - width_px
+    spellings = sorted({word for row in rows for word in row.spellings})
+    index = {word: number for number, word in enumerate(spellings)}
     return Batch(
-        pixels_BHW3=np.stack([np.pad(s.pixels_HW3, ((0, down_px), (0, right_px), (0, 0))) for s in screens]),
-        input_ids_BL=_padded([row.ids for row in rows], length, pad),
+        patches_BTMHW3=np.stack([row.patches for row in rows]),
+        places_BTM=np.stack([row.places for row in rows]),
+        grids_hw=tuple(row.grid_hw for row in rows),
+        input_ids_BL=_padded([row.ids for row in rows], length, tokenizer.pad),
         positions_BL=_padded([row.positions for row in rows], length, 0),
         segments_BL=_padded([row.segments for row in rows], length, -1),
         labels_BL=_padded([row.labels for row in rows], length, IGNORE),
-        patch_words_BP=np.stack([row.patch_words for row in rows]),
-        patch_characters_BP2=np.stack([row.patch_characters for row in rows]),
-        token_words_BTC=np.stack([row.token_words for row in rows]),
+        coordinates_BL=_padded([row.coordinates for row in rows], length, 0).astype(np.bool_),
+        asks_BL=_padded([row.asks for row in rows], length, 0),
+        ask_tokens=np.concatenate([row.ask_tokens for row in rows]),
+        patch_characters_BTM2=np.stack([row.patch_characters for row in rows]),
+        patch_spelling_BTM=np.stack(
+            [
+                np.array([IGNORE, *(index[word] for word in row.spellings)], np.int64)[row.patch_spelling + 1]
+                for row in rows
+            ]
+        ),
+        spellings=tuple(spellings),
         token_kinds_BT=np.stack([row.token_kinds for row in rows]),
         token_points_BT2=np.stack([row.token_points for row in rows]),
-        ask_positions_BQ=_padded([row.ask_positions for row in rows], asks, -1),
-        ask_tokens_BQT=np.stack([np.pad(row.ask_tokens, ((0, asks - len(row.ask_tokens)), (0, 0))) for row in rows]),
     )
 
 
@@ -107,17 +133,26 @@ def reply_for(point_norm: tuple[float, float] | None) -> str:
     return f"click(x=0.{x:03d}, y=0.{y:03d})"
 
 
+def bare(word: str) -> str:
+    """A word without case and without the marks around it."""
+    return word.strip(EDGES).lower()
+
+
 @dataclass(frozen=True)
 class _Row:
+    patches: npt.NDArray[np.uint8]
+    places: npt.NDArray[np.int64]
+    grid_hw: tuple[int, int]
     ids: list[int]
     positions: list[int]
     segments: list[int]
     labels: list[int]
-    ask_positions: list[int]
+    coordinates: list[int]
+    asks: list[int]
     ask_tokens: npt.NDArray[np.bool_]
-    patch_words: npt.NDArray[np.int64]
     patch_characters: npt.NDArray[np.int64]
-    token_words: npt.NDArray[np.float32]
+    patch_spelling: npt.NDArray[np.int64]  # -1 or an index into `spellings`
+    spellings: tuple[str, ...]
     token_kinds: npt.NDArray[np.int64]
     token_points: npt.NDArray[np.float32]
 
@@ -125,77 +160,199 @@ class _Row:
 def _pack_one(
     screen: LabelledScreen,
     tokenizer: Tokenizer,
-    grid_hw: tuple[int, int],
-    token_hw: tuple[int, int],
-    size_px: tuple[int, int],
-    patch_px: int,
-    merge: int,
-    num_words: int,
+    config: KimiVLConfig,
+    num_tokens: int | None,
+    rng: random.Random,
+    asked: bool,
 ) -> _Row:
+    height_px, width_px = screen.pixels_HW3.shape[:2]
+    transform = image_transform(width_px, height_px, config.image)
+    if (transform.resized_width_px, transform.resized_height_px) != (width_px, height_px):
+        raise ValueError(f"{width_px}x{height_px} px exceeds the patch limit {config.image.in_token_limit}")
+    patch_px, merge = config.vision.patch_size, config.vision.merge_kernel_size[0]
     token_px = patch_px * merge
-    num_tokens = token_hw[0] * token_hw[1]
-    kinds = np.zeros(num_tokens, np.int64)
-    points = np.full((num_tokens, 2), np.nan, np.float32)
-    covered: list[npt.NDArray[np.bool_]] = []
-    for region in screen.regions:
-        cells = np.zeros(num_tokens, np.bool_)
-        for part in region.parts:
-            cells |= _coverage(part, token_hw, token_px) > 0.25
-        covered.append(cells)
+    grid_hw = (transform.padded_height_px // patch_px, transform.padded_width_px // patch_px)
+    token_hw = (grid_hw[0] // merge, grid_hw[1] // merge)
+    down_px, right_px = transform.padded_height_px - height_px, transform.padded_width_px - width_px
+    pixels = np.pad(screen.pixels_HW3, ((0, down_px), (0, right_px), (0, 0)))
+
+    covered = [
+        np.logical_or.reduce([_coverage(part, token_hw, token_px) > 0.25 for part in region.parts])
+        for region in screen.regions
+    ]
+    kept_T = np.arange(token_hw[0] * token_hw[1])
+    whole = True
+    if num_tokens is not None:
+        kept_T, whole = _choose(pixels, covered, token_hw, token_px, num_tokens, rng)
+    covered = [cells[kept_T] for cells in covered]
+    kinds = np.zeros(len(kept_T), np.int64)
+    points = np.full((len(kept_T), 2), np.nan, np.float32)
+    for region, cells in zip(screen.regions, covered, strict=True):
         kinds[cells] = region.kind + 1
-        points[cells] = (region.point_px[0] / size_px[0], region.point_px[1] / size_px[1])
-    patch_words = np.full(grid_hw[0] * grid_hw[1], IGNORE, np.int64)
-    best = np.full(patch_words.shape, 0.25)
-    token_words = np.zeros((num_tokens, num_words), np.float32)
+        points[cells] = (region.point_px[0] / width_px, region.point_px[1] / height_px)
+
+    places = _places(grid_hw, merge)[kept_T]
+    spelling = np.full(grid_hw[0] * grid_hw[1], -1, np.int64)
+    best = np.full(spelling.shape, 0.25)
+    spellings = tuple(dict.fromkeys(bare(word) for word, _ in screen.words))
+    word_cells: dict[str, npt.NDArray[np.bool_]] = {}
     for word, box in screen.words:
         over = _coverage(box, grid_hw, patch_px)
         wins = over > best
-        patch_words[wins], best[wins] = word, over[wins]
-        token_words[_coverage(box, token_hw, token_px) > 0.2, word] = 1
-    token_words /= np.maximum(token_words.sum(-1, keepdims=True), 1)
+        spelling[wins], best[wins] = spellings.index(bare(word)), over[wins]
+        cells = (_coverage(box, token_hw, token_px) > 0.2)[kept_T]
+        word_cells[bare(word)] = word_cells.get(bare(word), False) | cells
+    words_seen = {word: cells for word, cells in word_cells.items() if word and cells.any()}
 
-    picture = Picture(screen.pixels_HW3)
-    ids: list[int] = []
-    positions: list[int] = []
-    segments: list[int] = []
-    labels: list[int] = []
-    ask_positions: list[int] = []
-    prefix = 0
-    for number, (instruction, region_index) in enumerate(screen.questions):
-        prompt = render([Message("user", (picture, instruction))], tokenizer, [num_tokens])
-        if number == 0:
-            prefix = prompt.index(tokenizer.media_end) + 1
-            ids, positions = prompt[:prefix], list(range(prefix))
-            segments, labels = [0] * prefix, [IGNORE] * prefix
-        point = None
-        if region_index is not None:
-            x_px, y_px = screen.regions[region_index].point_px
-            point = (x_px / size_px[0], y_px / size_px[1])
-        reply = [*tokenizer.encode(reply_for(point)), tokenizer.im_end]
-        asked = prompt[prefix:]
-        block = asked + reply[:-1]
-        ask_positions.append(len(ids) + len(asked) - 1)
-        labels += [IGNORE] * (len(asked) - 1) + reply
-        positions += range(prefix, prefix + len(block))
-        segments += [number + 1] * len(block)
-        ids += block
-    ask_tokens = np.zeros((len(screen.questions), num_tokens), np.bool_)
-    for number, (_, region_index) in enumerate(screen.questions):
-        if region_index is not None:
-            ask_tokens[number] = covered[region_index]
+    questions = _Questions(screen, tokenizer, (width_px, height_px), kept_T, token_hw[0] * token_hw[1])
+    if asked:
+        questions.begin()
+    for query in screen.queries:
+        if (whole or not query.counts) and (query.region is None or covered[query.region].any()):
+            questions.add(query, None if query.region is None else covered[query.region], words_seen)
+    patches = pixels.reshape(grid_hw[0], patch_px, grid_hw[1], patch_px, 3).swapaxes(1, 2)
     return _Row(
-        ids=ids,
-        positions=positions,
-        segments=segments,
-        labels=labels,
-        ask_positions=ask_positions,
-        ask_tokens=ask_tokens,
-        patch_words=patch_words,
-        patch_characters=_halves(screen.characters, grid_hw, patch_px),
-        token_words=token_words,
+        patches=patches.reshape(-1, patch_px, patch_px, 3)[places],
+        places=places,
+        grid_hw=grid_hw,
+        ids=questions.ids,
+        positions=questions.positions,
+        segments=questions.segments,
+        labels=questions.labels,
+        coordinates=questions.coordinates,
+        asks=questions.asks,
+        ask_tokens=np.array(questions.ask_tokens, np.bool_).reshape(-1, len(kept_T)),
+        patch_characters=_halves(screen.characters, grid_hw, patch_px)[places],
+        patch_spelling=spelling[places],
+        spellings=spellings,
         token_kinds=kinds,
         token_points=points,
     )
+
+
+class _Questions:
+    """The token row of one screen: its prefix, then a block a question."""
+
+    def __init__(
+        self,
+        screen: LabelledScreen,
+        tokenizer: Tokenizer,
+        size_px: tuple[int, int],
+        kept_T: npt.NDArray[np.int64],
+        num_tokens: int,
+    ) -> None:
+        self.screen = screen
+        self.tokenizer = tokenizer
+        self.size_px = size_px
+        self.kept_T = kept_T
+        self.num_tokens = num_tokens
+        self.count = 0
+        self.ids: list[int] = []
+        self.positions: list[int] = []
+        self.segments: list[int] = []
+        self.labels: list[int] = []
+        self.coordinates: list[int] = []
+        self.asks: list[int] = []
+        self.ask_tokens: list[npt.NDArray[np.bool_]] = []
+
+    def begin(self) -> None:
+        """The picture: what all questions share."""
+        turn = Message("user", (Picture(self.screen.pixels_HW3),))
+        prompt = render([turn], self.tokenizer, [self.num_tokens])
+        first, end = prompt.index(self.tokenizer.media_pad), prompt.index(self.tokenizer.media_end) + 1
+        keep = [*range(first), *(first + self.kept_T).tolist(), *range(first + self.num_tokens, end)]
+        self._extend([prompt[at] for at in keep], keep, segment=0)
+
+    def add(
+        self, query: Query, answer_T: npt.NDArray[np.bool_] | None, words_seen: dict[str, npt.NDArray[np.bool_]]
+    ) -> None:
+        tokenizer, screen = self.tokenizer, self.screen
+        turn = Message("user", (Picture(screen.pixels_HW3), query.instruction))
+        prompt = render([turn], tokenizer, [self.num_tokens])
+        prefix = prompt.index(tokenizer.media_end) + 1
+        self.count += 1
+        reply_text = query.reply
+        if reply_text is None:
+            point = None
+            if query.region is not None:
+                x_px, y_px = screen.regions[query.region].point_px
+                point = (x_px / self.size_px[0], y_px / self.size_px[1])
+            reply_text = reply_for(point)
+        asked, reply = prompt[prefix:], [*tokenizer.encode(reply_text), tokenizer.im_end]
+        block = asked + reply[:-1]
+        start, answer_at = len(self.ids), len(self.ids) + len(asked) - 1
+        self._extend(block, range(prefix, prefix + len(block)), segment=self.count)
+        self.labels[answer_at:] = reply
+        words = _word_ends(query.instruction, asked, tokenizer)
+        marks: list[tuple[int, int, npt.NDArray[np.bool_]]] = [
+            (start + at, 2, words_seen[word]) for at, word in words if word in words_seen
+        ]
+        if reply_text.startswith("click("):
+            for at, token in enumerate(reply):
+                if len(tokenizer.decode_bytes([token])) == 3 and tokenizer.decode([token]).isdigit():
+                    self.coordinates[answer_at + at] = 1
+                    if answer_T is not None:
+                        marks.append((answer_at + at, 1, answer_T))
+        if answer_T is not None:
+            marks.append((answer_at, 1, answer_T))
+        for at, kind, tokens_T in sorted(marks, key=lambda mark: mark[0]):
+            self.asks[at] = kind
+            self.ask_tokens.append(tokens_T)
+
+    def _extend(self, ids: Sequence[int], positions: Sequence[int], segment: int) -> None:
+        self.ids += ids
+        self.positions += positions
+        self.segments += [segment] * len(ids)
+        self.labels += [IGNORE] * len(ids)
+        self.coordinates += [0] * len(ids)
+        self.asks += [0] * len(ids)
+
+
+def _word_ends(instruction: str, asked: Sequence[int], tokenizer: Tokenizer) -> list[tuple[int, str]]:
+    """The words of an instruction with the token at which each has been spelled, in tokens of `asked`."""
+    data = instruction.encode()
+    ends = list(accumulate(len(tokenizer.decode_bytes([token])) for token in tokenizer.encode(instruction)))
+    found: list[tuple[int, str]] = []
+    at = 0
+    for word in data.split():
+        at = data.index(word, at) + len(word)
+        token = next(number for number, end in enumerate(ends) if end >= at)
+        if not found or found[-1][0] != token:
+            found.append((token, bare(word.decode())))
+    return found if ends and list(asked[: len(ends)]) == tokenizer.encode(instruction) else []
+
+
+def _places(grid_hw: tuple[int, int], merge: int) -> npt.NDArray[np.int64]:
+    """[T, M]: for each image token the places of its patches, row by row."""
+    cells = np.arange(grid_hw[0] * grid_hw[1]).reshape(grid_hw[0] // merge, merge, grid_hw[1] // merge, merge)
+    return cells.swapaxes(1, 2).reshape(-1, merge * merge)
+
+
+def _choose(
+    pixels: npt.NDArray[np.uint8],
+    covered: Sequence[npt.NDArray[np.bool_]],
+    token_hw: tuple[int, int],
+    token_px: int,
+    num_tokens: int,
+    rng: random.Random,
+) -> tuple[npt.NDArray[np.int64], bool]:
+    """Which image tokens are kept, in order, and whether none with something on it is missing.
+
+    First come those with something on them, from a random middle outwards, then what controls cover, then any.
+    """
+    rows, columns = token_hw
+    if rows * columns < num_tokens:
+        raise ValueError(f"a screen of {rows}x{columns} image tokens cannot give {num_tokens}")
+    cells = pixels.reshape(rows, token_px, columns, token_px, 3).max(-1)
+    busy = (cells.max((1, 3)).astype(np.int16) - cells.min((1, 3)) > 8).reshape(-1)
+    area = np.logical_or.reduce(covered) if covered else np.zeros(rows * columns, np.bool_)
+    noise = np.random.default_rng(rng.getrandbits(32)).random(rows * columns)
+    row, column = np.divmod(np.arange(rows * columns), columns)
+    middle = (rng.random() * rows, rng.random() * columns)
+    far = np.maximum(abs(row - middle[0]) / rows, abs(column - middle[1]) / columns)  # a window of the screen's shape
+    lazy = rng.random()  # how many of the empty ones among the controls' stay behind
+    rank = np.where(busy, far, np.where(area & (noise > lazy), 1 + far, 3 + noise))
+    return np.sort(np.argsort(rank, kind="stable")[:num_tokens]), int(busy.sum()) <= num_tokens
 
 
 def _halves(characters: Sequence[tuple[int, Box]], grid_hw: tuple[int, int], patch_px: int) -> npt.NDArray[np.int64]:

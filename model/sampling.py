@@ -13,13 +13,17 @@ from .errors import ModelError
 
 @dataclass(frozen=True, kw_only=True)
 class SamplingConfig:
-    """How a reply is drawn and when it ends. Temperature 0 is greedy; `stop_ids` None is the family's own stops."""
+    """How a reply is drawn and when it ends. Temperature 0 is greedy; `stop_ids` None is the family's own stops.
+
+    `watch_ids` are tokens whose probability is wanted at every step, whether they are chosen or not.
+    """
 
     temperature: float = 0.0
     top_p: float = 1.0
     max_new_tokens: int = 256
     seed: int = 0
     stop_ids: frozenset[int] | None = None
+    watch_ids: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.temperature) and self.temperature >= 0):

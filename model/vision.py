@@ -49,9 +49,10 @@ class PatchEmbed(nn.Module):
         self.proj = nn.Conv2d(3, config.hidden_size, config.patch_size, stride=config.patch_size)
         self.pos_emb = PositionTable(config)
 
-    def forward(self, pixel_values_PCHW: Tensor, grids_hw: Grids) -> Tensor:
+    def forward(self, pixel_values_PCHW: Tensor, grids_hw: Grids, kept_P: Tensor | None = None) -> Tensor:
         x_PD = F.linear(pixel_values_PCHW.flatten(1), self.proj.weight.flatten(1), self.proj.bias)
-        return x_PD + self.pos_emb(grids_hw)
+        places_PD = self.pos_emb(grids_hw)
+        return x_PD + (places_PD if kept_P is None else places_PD[kept_P])
 
 
 class VisionMLP(nn.Module):
@@ -97,13 +98,23 @@ class MoonViT(nn.Module):
         self.patch_embed = PatchEmbed(config)
         self.encoder = VisionEncoder(config)
 
-    def forward(self, pixel_values_PCHW: Tensor, grids_hw: Grids) -> Tensor:
-        """Patch features [P, D] of packed images; raises ValueError when patches and grids disagree."""
-        cu_seqlens = list(accumulate((h * w for h, w in grids_hw), initial=0))
+    def forward(self, pixel_values_PCHW: Tensor, grids_hw: Grids, kept: Sequence[Tensor] | None = None) -> Tensor:
+        """Patch features [P, D] of packed images; raises ValueError when patches and grids disagree.
+
+        `kept` is for training on parts of large screens: for each image the places (row by row in its grid) of the
+        patches that are given, in their order. A patch stands where it stood; the others are as if never there.
+        """
+        sizes = [h * w for h, w in grids_hw]
+        starts = list(accumulate(sizes, initial=0))
+        cu_seqlens = starts if kept is None else list(accumulate(map(len, kept), initial=0))
         if cu_seqlens[-1] != pixel_values_PCHW.shape[0]:
             raise ValueError(f"grids {list(grids_hw)} make {cu_seqlens[-1]} patches, got {pixel_values_PCHW.shape[0]}")
         rotations_PK = vision_rotations(grids_hw, self.config.head_dim, pixel_values_PCHW.device)
-        x_PD = self.patch_embed(pixel_values_PCHW.to(self.patch_embed.proj.weight.dtype), grids_hw)
+        kept_P = None
+        if kept is not None:
+            kept_P = torch.cat([places + start for places, start in zip(kept, starts, strict=False)])
+            rotations_PK = rotations_PK[kept_P]
+        x_PD = self.patch_embed(pixel_values_PCHW.to(self.patch_embed.proj.weight.dtype), grids_hw, kept_P)
         for block in self.encoder.blocks:
             x_PD = cast("Callable[..., Tensor]", block)(x_PD, rotations_PK, cu_seqlens)
         return self.encoder.final_layernorm(x_PD)

@@ -22,6 +22,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from .errors import BadRequest, TaskError
+from .train import train
 
 if TYPE_CHECKING:
     from ..envs import Size
@@ -357,6 +358,9 @@ def _plain_errors() -> Generator[None]:
     except tuple(codes) as error:
         _people().print(f"error: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
         raise typer.Exit(next(code for kind, code in codes.items() if isinstance(error, kind))) from None
+
+
+app.command()(_plain_errors()(train))
 
 
 def _load(model: str) -> Any:

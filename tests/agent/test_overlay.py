@@ -3,8 +3,8 @@ import io
 import numpy as np
 import pytest
 from moonhand.agent import Mark, Step, Target, Trajectory, draw, draw_step, draw_target, strip
-from moonhand.agent.confidence import coordinate_confidence
-from moonhand.agent.overlay import ACCENT, to_png
+from moonhand.agent.confidence import Spread
+from moonhand.agent.overlay import ACCENT, draw_heat_map, to_png
 from moonhand.envs import Action, Click, Drag, Frame, Point, Size, TypeText
 from PIL import Image
 
@@ -91,32 +91,17 @@ def test_a_strip_holds_every_picture_at_one_width() -> None:
         strip([])
 
 
+def test_a_heat_map_is_hottest_where_both_distributions_are_and_shows_a_second_place() -> None:
+    numbers = np.arange(1000)
+    x_C = np.exp(-0.5 * ((numbers - 250) / 8) ** 2) + 0.1 * np.exp(-0.5 * ((numbers - 800) / 8) ** 2)
+    y_C = np.exp(-0.5 * ((numbers - 500) / 8) ** 2)
+    spread = Spread((x_C / x_C.sum()).astype(np.float32), (y_C / y_C.sum()).astype(np.float32))
+    red, blue = (np.asarray(draw_heat_map(page(255), spread)).astype(int)[..., at] for at in (0, 2))
+    hot = red - blue
+    assert np.unravel_index(hot.argmax(), hot.shape) == (pytest.approx(100, abs=1), pytest.approx(80, abs=1))
+    assert blue[100, 256] - red[100, 256] > 30
+    assert (red[20, 80], blue[20, 80]) == (255, 255)
+
+
 def test_a_drawing_is_saved_as_png() -> None:
     assert Image.open(io.BytesIO(to_png(draw(page(3), [])))).size == (320, 200)
-
-
-class Token:
-    def __init__(self, text: str, logprob: float) -> None:
-        self.text = text
-        self.logprob = logprob
-
-
-def test_confidence_is_of_the_coordinates_alone() -> None:
-    tokens = [
-        Token("click(x=", -9),
-        Token("0.5", np.log(0.5)),
-        Token(", y=", -9),
-        Token("0.25", np.log(0.125)),
-        Token(")", -9),
-    ]
-    assert coordinate_confidence(tokens) == pytest.approx(0.25)
-
-
-def test_confidence_ignores_numbers_of_the_thought() -> None:
-    tokens = [Token("\u25c1think\u25b7 0.9", -5), Token("\u25c1/think\u25b7", -5), Token("x=0.1", np.log(0.5))]
-    assert coordinate_confidence(tokens) == pytest.approx(0.5)
-
-
-def test_without_a_number_there_is_no_confidence() -> None:
-    assert coordinate_confidence([Token("refuse()", -1)]) is None
-    assert coordinate_confidence([]) is None

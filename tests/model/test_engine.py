@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import math
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +29,7 @@ from moonhand.model import (
     save_checkpoint,
     write_tiktoken_model,
 )
+from moonhand.model.calibration import Calibration, Curve
 
 WIDE = Picture(np.random.default_rng(1).integers(0, 256, (60, 100, 3), np.uint8))
 TALL = Picture(np.random.default_rng(2).integers(0, 256, (90, 40, 3), np.uint8))
@@ -243,3 +245,63 @@ def test_a_gpu_takes_bf16_by_itself(folder: Path) -> None:
     engine = load(folder)
     assert (engine.device.type, engine.dtype) == ("cuda", torch.bfloat16)
     assert len(engine.generate(ASK, replace(SHORT, stop_ids=frozenset())).tokens) == 12
+
+
+@pytest.fixture(scope="module")
+def counting_engine(
+    tiny_config: KimiVLConfig,
+    small_tokens: list[bytes],
+    with_text: Callable[..., KimiVLConfig],
+    random_model: Callable[[KimiVLConfig], KimiVL],
+) -> Engine:
+    """Its vocabulary holds "000" to "999" as single tokens."""
+    tokenizer = Tokenizer([*small_tokens, *(b"%03d" % number for number in range(1000))])
+    config = with_text(tiny_config, vocab_size=tokenizer.vocab_size)
+    config = replace(config, media_placeholder_token_id=tokenizer.media_pad)
+    return Engine(random_model(config), tokenizer, name="counting")
+
+
+def test_a_number_token_comes_with_the_probabilities_of_all_thousand(counting_engine: Engine) -> None:
+    ids = counting_engine.number_ids
+    assert ids is not None
+    tokens = [
+        token
+        for seed in range(4)
+        for token in counting_engine.generate(ASK, replace(SHORT, temperature=1.0, seed=seed)).tokens
+    ]
+    numbers = [token for token in tokens if token.id in ids.tolist()]
+    assert 0 < len(numbers) < len(tokens)
+    for token in tokens:
+        assert (token.numbers is not None) == (token.id in ids.tolist())
+    for token in numbers:
+        assert token.numbers is not None
+        assert token.numbers.shape == (1000,)
+        assert float(token.numbers.sum()) == pytest.approx(1, abs=1e-4)
+        assert (
+            token.numbers[ids.tolist().index(token.id)] >= math.exp(token.logprob) - 1e-6
+        )  # a share of fewer tokens is larger
+
+
+def test_a_vocabulary_without_such_tokens_shows_no_numbers(engine: Engine) -> None:
+    assert engine.number_ids is None
+    assert all(token.numbers is None for token in engine.generate(ASK, SHORT).tokens)
+
+
+def test_watched_tokens_are_told_with_their_probabilities_at_every_step(engine: Engine) -> None:
+    plain = engine.generate(ASK, SHORT).tokens
+    chosen = plain[0].id
+    watching = engine.generate(ASK, replace(SHORT, watch_ids=(chosen, 7))).tokens
+    assert [token.id for token in watching] == [token.id for token in plain]
+    assert [token.watched for token in plain] == [()] * len(plain)
+    assert watching[0].watched[0] == pytest.approx(math.exp(watching[0].logprob), abs=1e-5)
+    assert all(len(token.watched) == 2 and min(token.watched) >= 0 for token in watching)
+
+
+def test_a_calibration_beside_the_weights_is_read_with_them(folder: Path, tmp_path: Path) -> None:
+    assert load(folder, device="cpu").calibration is None
+    calibrated = tmp_path / "calibrated"
+    shutil.copytree(folder, calibrated)
+    Calibration({"point": Curve(0.5, {"x": 1.0})}).save(calibrated)
+    read = load(calibrated, device="cpu").calibration
+    assert read is not None
+    assert read.curves["point"] == Curve(0.5, {"x": 1.0})
