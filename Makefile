@@ -22,7 +22,7 @@ test: .venv/.ready-for-test
 
 nano: .venv/.ready-for-demo
 	@bash setup.sh fonts
-	.venv/bin/python -m moonhand.tasks.nano --out runs/nano
+	.venv/bin/python -m moonhand.tasks.training.nano --out runs/nano
 
 .venv/.ready-for-%: pyproject.toml setup.sh
 	@bash setup.sh venv $*

@@ -22,7 +22,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from .errors import BadRequest, TaskError
-from .train import train
+from .training.command import train
 
 if TYPE_CHECKING:
     from ..envs import Size

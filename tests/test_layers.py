@@ -25,19 +25,16 @@ SOURCES = sorted(path for layer in BELOW for path in (ROOT / layer).rglob("*.py"
 
 def imported(path: Path) -> Iterator[str]:
     """Absolute names of what a file imports, wherever in the file: `..envs` of agent/loop.py is `moonhand.envs`."""
-    layer = path.relative_to(ROOT).parts[0]
+    folders = ("moonhand", *path.relative_to(ROOT).parts[:-1])
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         match node:
             case ast.Import(names=names):
                 yield from (name.name for name in names)
             case ast.ImportFrom(module=module, level=0) if module:
                 yield module
-            case ast.ImportFrom(module=module, level=1):
-                yield f"moonhand.{layer}" + (f".{module}" if module else "")
-            case ast.ImportFrom(module=str(module), level=2):
-                yield f"moonhand.{module}"
-            case ast.ImportFrom(names=names):
-                yield from (f"moonhand.{name.name}" for name in names)
+            case ast.ImportFrom(module=module, names=names, level=level):
+                start = ".".join(folders[: len(folders) - level + 1])
+                yield from [f"{start}.{module}"] if module else [f"{start}.{name.name}" for name in names]
             case _:
                 pass
 
@@ -82,7 +79,7 @@ def _imports_model_when_run(path: Path) -> bool:
 
 @pytest.mark.parametrize("layer", BELOW)
 def test_the_sources_are_ascii(layer: str) -> None:
-    for path in (ROOT / layer).glob("*.py"):
+    for path in (ROOT / layer).rglob("*.py"):
         text = path.read_text(encoding="utf-8")
         strange = {letter for letter in text if ord(letter) > 127} - set("\u25c1\u25b7")  # the thinking marks
         assert not strange, f"{path.relative_to(ROOT)} has {strange}"

@@ -4,10 +4,10 @@ import math
 from random import Random
 
 import pytest
-from moonhand.tasks.calibrate import fit, fit_curve, held_out
 from moonhand.tasks.errors import BadRequest
-from moonhand.tasks.nano_eval_answers import Answer
-from moonhand.tasks.reliability import calibration_error
+from moonhand.tasks.nano_eval.answers import Answer
+from moonhand.tasks.nano_eval.calibrate import fit, fit_curve, held_out
+from moonhand.tasks.nano_eval.reliability import calibration_error
 
 
 def answers_of(count: int, *, seed: int = 0) -> list[Answer]:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from moonhand.tasks.curves import COLOURS, PANEL_HEIGHT_PX, WIDTH_PX, draw_curves
 from moonhand.tasks.errors import BadRequest
+from moonhand.tasks.training.curves import COLOURS, PANEL_HEIGHT_PX, WIDTH_PX, draw_curves
 from PIL import Image
 
 

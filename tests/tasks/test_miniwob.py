@@ -12,13 +12,13 @@ import pytest
 from moonhand.agent import ScriptedPolicy, read_trajectory
 from moonhand.agent.prompts import NANO_TASK, agent_turns
 from moonhand.envs import BrowserEnv, Click
-from moonhand.tasks import miniwob
 from moonhand.tasks.errors import BadRequest, TaskError
-from moonhand.tasks.miniwob import TRAIN_TASKS, UNSEEN_TASKS, Episode, open_browser, play, play_policy
-from moonhand.tasks.miniwob_oracle import OraclePolicy, next_move
-from moonhand.tasks.miniwob_page import read_page
-from moonhand.tasks.miniwob_samples import collect, episode_samples, other_sentences
-from moonhand.tasks.samples import load_samples
+from moonhand.tasks.miniwob import episodes as miniwob
+from moonhand.tasks.miniwob.episodes import TRAIN_TASKS, UNSEEN_TASKS, Episode, open_browser, play, play_policy
+from moonhand.tasks.miniwob.oracle import OraclePolicy, next_move
+from moonhand.tasks.miniwob.page import read_page
+from moonhand.tasks.miniwob.samples import collect, episode_samples, other_sentences
+from moonhand.tasks.screens.samples import load_samples
 
 SEED = 1_234  # of training
 QUICK_TASKS = ("click-checkboxes-transfer", "click-collapsible", "click-dialog", "enter-text", "grid-coordinate")

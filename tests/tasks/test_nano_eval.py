@@ -13,11 +13,11 @@ import pytest
 from moonhand.agent import ParseError, Target, parse_kimi
 from moonhand.envs import Frame, Point, Region, action_points
 from moonhand.tasks.errors import BadRequest
-from moonhand.tasks.nano_eval_answers import Answer, AnswerFile, answer_of
-from moonhand.tasks.nano_eval_gallery import choose, draw_answer
-from moonhand.tasks.nano_eval_report import by_kind, score, summarise, tables, wilson
-from moonhand.tasks.nano_eval_sets import Case, Unit, desktops, large_pages, real_pages, small_pages
-from moonhand.tasks.nano_eval_stages import EvalConfig, Locate, ask_units
+from moonhand.tasks.nano_eval.answers import Answer, AnswerFile, answer_of
+from moonhand.tasks.nano_eval.gallery import choose, draw_answer
+from moonhand.tasks.nano_eval.report import by_kind, score, summarise, tables, wilson
+from moonhand.tasks.nano_eval.sets import Case, Unit, desktops, large_pages, real_pages, small_pages
+from moonhand.tasks.nano_eval.stages import EvalConfig, Locate, ask_units
 from PIL import Image
 from rich.console import Console
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from moonhand.envs import Region
 from moonhand.tasks.errors import BadRequest
-from moonhand.tasks.ocr_baseline import Line, TextReader, find_text
+from moonhand.tasks.nano_eval.ocr import Line, TextReader, find_text
 from PIL import Image, ImageDraw, ImageFont
 
 LINES = [
@@ -39,7 +39,7 @@ def test_a_text_that_is_nowhere_has_no_point() -> None:
 
 
 def test_a_missing_reader_is_told_with_what_mends_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("moonhand.tasks.ocr_baseline.find_spec", lambda name: None)  # pyright: ignore[reportUnknownLambdaType]
+    monkeypatch.setattr("moonhand.tasks.nano_eval.ocr.find_spec", lambda name: None)  # pyright: ignore[reportUnknownLambdaType]
     with pytest.raises(BadRequest, match="pip install rapidocr"):
         TextReader()
 

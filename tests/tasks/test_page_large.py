@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 
 import pytest
-from moonhand.tasks import interface_words, page_texts, vocabulary
-from moonhand.tasks.page_large import large_page
-from moonhand.tasks.page_look import FONTS
-from moonhand.tasks.pages import LARGE_PX, Sample, in_set, one_per_page, render_pages
+from moonhand.tasks import vocabulary
+from moonhand.tasks.pages import texts as page_texts
+from moonhand.tasks.pages.held_out import LARGE_PX, Sample, in_set, one_per_page, render_pages
+from moonhand.tasks.pages.large import large_page
+from moonhand.tasks.pages.small_look import FONTS
+from moonhand.tasks.screens import words as interface_words
 
 SEEDS = range(7_100_000, 7_100_007)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from moonhand.envs import BrowserConfig, BrowserEnv, Size
-from moonhand.tasks.page_shown import Marker, Markup, Shown, show
+from moonhand.tasks.pages.shown import Marker, Markup, Shown, show
 
 pytestmark = pytest.mark.browser
 STYLE = (

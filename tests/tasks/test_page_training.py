@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 import pytest
-from moonhand.tasks.page_icons import HELD_OUT_ICONS, TRAINING_ICONS
-from moonhand.tasks.page_look import FONTS
-from moonhand.tasks.page_training import LARGEST_PX, render_training_pages, training_page
-from moonhand.tasks.page_training_look import TRAINING_FONTS
-from moonhand.tasks.samples import Question, Screen
+from moonhand.tasks.pages.icons import HELD_OUT_ICONS, TRAINING_ICONS
+from moonhand.tasks.pages.small_look import FONTS
+from moonhand.tasks.pages.training import LARGEST_PX, render_training_pages, training_page
+from moonhand.tasks.pages.training_look import TRAINING_FONTS
+from moonhand.tasks.screens.samples import Question, Screen
 from moonhand.tasks.vocabulary import HELD_OUT_WORDS, ICON_WORDS
 
 SEEDS = range(500, 505)

@@ -13,10 +13,11 @@ from random import Random
 import numpy as np
 import pytest
 from moonhand.envs import BrowserConfig, BrowserEnv, Click, MissingTool, Region
-from moonhand.tasks import synthetic, vocabulary
-from moonhand.tasks.page_design import design
-from moonhand.tasks.page_look import FONTS, LARGEST_PX, SMALLEST_PX, contrast, draw_look, ink_on
-from moonhand.tasks.pages import Sample, build_set, load_set, one_per_page, page, render_pages, show_page
+from moonhand.tasks import vocabulary
+from moonhand.tasks.pages.held_out import Sample, build_set, load_set, one_per_page, page, render_pages, show_page
+from moonhand.tasks.pages.small import design
+from moonhand.tasks.pages.small_look import FONTS, LARGEST_PX, SMALLEST_PX, contrast, draw_look, ink_on
+from moonhand.tasks.screens import synthetic
 
 SEEDS = range(7_000_000, 7_000_012)
 GROUPS = {

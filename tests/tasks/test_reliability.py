@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from moonhand.tasks.reliability import Scored, bins_of, calibration_error, draw_reliability
+from moonhand.tasks.nano_eval.reliability import Scored, bins_of, calibration_error, draw_reliability
 
 
 def answers_of(chances: list[float], each: int = 100) -> list[Scored]:

@@ -9,7 +9,7 @@ from random import Random
 import numpy as np
 import pytest
 from moonhand.tasks.errors import BadRequest
-from moonhand.tasks.samples import SAMPLES, Control, Question, Screen, Word, load_samples, save_samples
+from moonhand.tasks.screens.samples import SAMPLES, Control, Question, Screen, Word, load_samples, save_samples
 
 
 def made(seed: int) -> tuple[Screen, list[Question]]:

@@ -8,12 +8,12 @@ from random import Random
 
 import numpy as np
 import pytest
-from moonhand.tasks import questions as asking
-from moonhand.tasks import texts
-from moonhand.tasks.canvas import Canvas
-from moonhand.tasks.icons import DRAWINGS, draw_mask
-from moonhand.tasks.samples import Control, Question, Screen, Word
-from moonhand.tasks.synthetic import (
+from moonhand.tasks.screens import questions as asking
+from moonhand.tasks.screens import texts as texts
+from moonhand.tasks.screens.canvas import Canvas
+from moonhand.tasks.screens.icons import DRAWINGS, draw_mask
+from moonhand.tasks.screens.samples import Control, Question, Screen, Word
+from moonhand.tasks.screens.synthetic import (
     FONT_FAMILIES,
     FONT_FOLDER,
     FONT_PACKAGES,

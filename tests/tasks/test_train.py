@@ -32,9 +32,9 @@ from moonhand.model import (
 )
 from moonhand.model.lora import load_adapter
 from moonhand.tasks.cli import app
-from moonhand.tasks.finetune import TrainRequest, carry_out, make_plan
-from moonhand.tasks.interrupt import until_interrupted
-from moonhand.tasks.recorded import read_lessons
+from moonhand.tasks.training.finetune import TrainRequest, carry_out, make_plan
+from moonhand.tasks.training.interrupt import until_interrupted
+from moonhand.tasks.training.recorded import read_lessons
 from typer.testing import CliRunner
 
 WIDTH_PX, HEIGHT_PX = 84, 56

@@ -1,0 +1,1 @@
+"""MiniWoB++ episodes: pages, an oracle, samples to learn from, and nano playing."""

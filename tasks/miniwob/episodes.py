@@ -1,0 +1,233 @@
+"""MiniWoB++ tasks as episodes: a page with a seed, a sentence that says what to do, and a reward from the page.
+
+The pages are those of the PyPI package `miniwob` (MIT licence), opened from where it is installed; none of its Python
+is run. Training may use the seeds TRAINING_SEEDS of TRAIN_TASKS and nothing else.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Generator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...agent import KimiPolicy, Policy, RunConfig, Step, Trajectory, run
+from ...agent.prompts import NANO_TASK
+from ...envs import Action, BrowserConfig, BrowserEnv, Effect, Frame, Navigate
+from ..errors import BadRequest, TaskError
+from .page import DEVICE_SCALE, PAGE_SIZE, WINDOW_SIZE
+
+if TYPE_CHECKING:
+    from ...model import Engine
+
+TRAIN_TASKS: tuple[str, ...] = (
+    "click-button",
+    "click-button-sequence",
+    "click-checkboxes-transfer",
+    "click-collapsible",
+    "click-color",
+    "click-dialog",
+    "click-dialog-2",
+    "click-link",
+    "click-option",
+    "click-tab",
+    "click-test",
+    "click-test-2",
+    "click-widget",
+    "enter-password",
+    "enter-text",
+    "focus-text",
+    "focus-text-2",
+    "grid-coordinate",
+    "identify-shape",
+    "login-user",
+)
+UNSEEN_TASKS: tuple[str, ...] = (
+    "click-checkboxes",
+    "click-checkboxes-large",
+    "click-collapsible-2-nodelay",
+    "click-shape",
+    "click-tab-2-easy",
+    "enter-text-2",
+    "enter-text-dynamic",
+    "login-user-popup",
+    "navigate-tree",
+    "read-table",
+)
+TRAINING_SEEDS = range(100_000)
+DEVELOPMENT_SEEDS = range(100_000, 1_000_000)
+EVALUATION_SEEDS = range(1_000_000, 2_000_000)
+
+MAX_STEPS = 10
+NEVER_MS = 2**31 - 1  # the longest timer a page can set: 24 days
+PACKAGE = "miniwob"
+
+# The state of a page survives its own reset, so that each episode is a fresh load. After the end the page would show
+# its start button, and a click on that a new problem.
+START_JS = """
+(async () => {
+  while (document.readyState !== "complete" || !core.cover_div) await new Promise((go) => setTimeout(go, 5));
+  core.EPISODE_MAX_TIME = %d;
+  Math.seedrandom(%d);
+  core.startEpisodeReal();
+  core.startEpisode = () => {};
+  for (const id of ["reward-display", "click-canvas"]) document.getElementById(id).style.display = "none";
+  while (!WOB_TASK_READY) await new Promise((go) => setTimeout(go, 5));
+  await document.fonts.ready;
+  return core.getUtterance();
+})()
+"""
+STATE_JS = "({done: WOB_DONE_GLOBAL, raw: WOB_RAW_REWARD_GLOBAL})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpisodeResult:
+    """How one episode went. The page's reward is -1..1, and 0 where the episode did not come to its end."""
+
+    task: str
+    seed: int
+    utterance: str
+    raw_reward: float
+    done: bool
+    steps: int
+    model_s: float
+    replies: tuple[str, ...] = ()
+
+    @property
+    def solved(self) -> bool:
+        """The rule of MiniWoB++: the raw reward is 1."""
+        return self.raw_reward == 1
+
+    @property
+    def rewarded(self) -> bool:
+        """The rule of BrowserGym: the raw reward is above 0, so that a part of the task counts."""
+        return self.raw_reward > 0
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "solved": self.solved, "rewarded": self.rewarded}
+
+
+@dataclass(frozen=True)
+class Success:
+    """Shares of the episodes solved by both rules; over several tasks the mean of the tasks' shares."""
+
+    solved: float
+    rewarded: float
+    episodes: int
+
+
+def pages_folder() -> Path:
+    """The folder of the task pages; BadRequest where the package is not installed."""
+    spec = find_spec(PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise BadRequest(f"the MiniWoB++ pages are not installed: run `pip install {PACKAGE}`")
+    return Path(next(iter(spec.submodule_search_locations))) / "html" / "miniwob"
+
+
+@contextmanager
+def open_browser(*, executable: str | None = None, settle_s: float = 2.0) -> Generator[BrowserEnv]:
+    """A window for tasks, one for any number of episodes."""
+    config = BrowserConfig(
+        url="about:blank",
+        viewport=WINDOW_SIZE,
+        device_scale=DEVICE_SCALE,
+        executable=executable,
+        settle_s=settle_s,
+    )
+    with BrowserEnv(config) as env:
+        yield env
+
+
+class Episode:
+    """One task with one seed, on the page and as an environment that nothing reaches once the episode is over."""
+
+    def __init__(self, env: BrowserEnv, task: str, seed: int) -> None:
+        """Load the page and let it set the problem. BadRequest if there is no such task."""
+        path = pages_folder() / f"{task}.html"
+        if not path.is_file():
+            raise BadRequest(f"MiniWoB++ has no task {task!r}: its pages are in {path.parent}")
+        self.task, self.seed = task, seed
+        self._env = env
+        env.perform(Navigate(url=path.as_uri()))
+        self.utterance: str = env.evaluate(START_JS % (NEVER_MS, seed))
+
+    def observe(self) -> Frame:
+        """The task's part of the window: 320x420 px."""
+        frame = self._env.observe()
+        height_px, width_px = (int(side * DEVICE_SCALE) for side in (PAGE_SIZE.height_px, PAGE_SIZE.width_px))
+        return Frame(frame.pixels_HW3[:height_px, :width_px], frame.scale, frame.captured_at_s, frame.capture_s)
+
+    def perform(self, action: Action) -> Effect:
+        # To ask the page first has a second use: input sent right after a capture can still meet a window whose device
+        # scale is not restored yet, and lands at half its coordinates.
+        if self.outcome()[0]:
+            return Effect(performed=False, detail="the episode is over", changed=False)
+        return self._env.perform(action)
+
+    def close(self) -> None:
+        """The browser belongs to whoever opened it."""
+
+    def outcome(self) -> tuple[bool, float]:
+        """Whether the episode is over, and its raw reward."""
+        state: Mapping[str, Any] = self._env.evaluate(STATE_JS)
+        return bool(state["done"]), float(state["raw"])
+
+
+def play(
+    engine: Engine, task: str, seed: int, *, env: BrowserEnv | None = None, folder: Path | None = None
+) -> EpisodeResult:
+    """Let a model do one task through the step loop: a fresh page, at most MAX_STEPS actions.
+
+    `env` is a browser of `open_browser`, for many episodes in one; `folder` keeps the trajectory, which else is
+    thrown away.
+    """
+    return play_policy(KimiPolicy(engine, profile=NANO_TASK), task, seed, env=env, folder=folder)
+
+
+def play_policy(
+    policy: Policy, task: str, seed: int, *, env: BrowserEnv | None = None, folder: Path | None = None
+) -> EpisodeResult:
+    """`play` for anything that answers."""
+    with ExitStack() as stack:
+        if env is None:
+            env = stack.enter_context(open_browser())
+        if folder is None:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "run"
+        episode = Episode(env, task, seed)
+        config = RunConfig(max_steps=MAX_STEPS)
+        about = {"task": task, "seed": seed}
+        trajectory = Trajectory(
+            folder, goal=episode.utterance, policy=policy.manifest(), config=asdict(config), env=about
+        )
+        steps: list[Step] = []
+        for step in stack.enter_context(closing(run(episode, policy, episode.utterance, trajectory, config))):
+            steps.append(step)
+            if episode.outcome()[0]:
+                break
+        done, raw_reward = episode.outcome()
+    return EpisodeResult(
+        task=task,
+        seed=seed,
+        utterance=episode.utterance,
+        raw_reward=raw_reward,
+        done=done,
+        steps=len(steps),
+        model_s=sum(step.model_s for step in steps),
+        replies=tuple(step.reply for step in steps if step.reply is not None),
+    )
+
+
+def success(results: list[EpisodeResult]) -> Success:
+    """The mean over tasks of each task's share of episodes solved."""
+    tasks = sorted({result.task for result in results})
+    if not tasks:
+        raise TaskError("no episode was played")
+    shares = [[result for result in results if result.task == task] for task in tasks]
+    return Success(
+        solved=sum(sum(each.solved for each in share) / len(share) for share in shares) / len(shares),
+        rewarded=sum(sum(each.rewarded for each in share) / len(share) for share in shares) / len(shares),
+        episodes=len(results),
+    )

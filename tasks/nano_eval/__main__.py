@@ -1,0 +1,5 @@
+import typer
+
+from .command import command
+
+typer.run(command)

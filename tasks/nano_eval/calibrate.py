@@ -1,0 +1,136 @@
+"""Fits what a model's confidence means: from development pages to `calibration.json` beside the weights.
+
+`python -m moonhand.tasks.nano_eval.calibrate` asks about pages that neither training nor the evaluation uses, one
+question each for something by its text, for a control, and for what is not there. It fits a logistic curve for points
+and one for refusals: confidence is then how often such an answer was right on such pages, in that mixture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Final
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.progress import track
+
+from ...agent import locate
+from ...envs import EnvError
+from ...model import ModelError, load
+from ...model.calibration import Calibration, Curve
+from ..errors import BadRequest, TaskError
+from .answers import Answer, AnswerFile
+from .reliability import Scored, calibration_error
+from .report import score
+from .sets import large_pages
+from .stages import ask_units
+
+DEVELOPMENT_SEED: Final = 500_000
+FOLDS: Final = 5
+RIDGE: Final = 1.0  # pulls the weights, not the bias, to 0 as one more answer of unit size would
+FEWEST: Final = 20  # answers of a kind below which no curve is fitted
+
+
+def fit(answers: Sequence[Answer]) -> Calibration:
+    """The curves of the kinds of answer there are enough of. BadRequest where there is none."""
+    curves: dict[str, Curve] = {}
+    for kind in ("point", "refusal"):
+        rows = [answer for answer in answers if answer.answered == kind and answer.numbers]
+        if len(rows) >= FEWEST:
+            curves[kind] = fit_curve([answer.numbers for answer in rows], [answer.right for answer in rows])
+    if not curves:
+        raise BadRequest(f"no kind of answer was given {FEWEST} times with its distributions: ask about more pages")
+    return Calibration(curves)
+
+
+def fit_curve(numbers: Sequence[Mapping[str, float]], right: Sequence[bool]) -> Curve:
+    """Logistic regression by Newton's method; a number whose weight would be negative is left out.
+
+    Truths are smoothed as Platt did (1999), so that answers that are all right do not become certainty.
+    """
+    names = sorted(numbers[0])
+    num_right = sum(right)
+    high, low = (num_right + 1) / (num_right + 2), 1 / (len(right) - num_right + 2)
+    wanted_N = np.where(np.array(right), high, low)
+    while True:
+        inputs_NF = np.array([[1.0, *(row[name] for name in names)] for row in numbers])
+        weights_F = _newton(inputs_NF, wanted_N)
+        negative = [name for name, weight in zip(names, weights_F[1:].tolist(), strict=True) if weight < 0]
+        if not negative:
+            bias, *rest = weights_F.tolist()
+            return Curve(bias, dict(zip(names, rest, strict=True)))
+        names = [name for name in names if name not in negative]
+
+
+def held_out(answers: Sequence[Answer]) -> list[Scored]:
+    """Confidence and truth of every answer with a confidence fitted on the other folds' answers; pages stay whole."""
+    units = sorted({answer.unit for answer in answers})
+    fold_of = {unit: number % FOLDS for number, unit in enumerate(units)}
+    found: list[Scored] = []
+    for fold in range(FOLDS):
+        fitted = fit([answer for answer in answers if fold_of[answer.unit] != fold])
+        for answer in answers:
+            curve = fitted.curves.get(answer.answered or "")
+            if fold_of[answer.unit] == fold and curve is not None:
+                found.append((curve.probability(answer.numbers), answer.right))
+    return found
+
+
+def _newton(inputs_NF: np.ndarray, wanted_N: np.ndarray, steps: int = 50) -> np.ndarray:
+    ridge_FF = RIDGE * np.diag([1e-9, *np.ones(inputs_NF.shape[1] - 1)])
+    weights_F = np.zeros(inputs_NF.shape[1])
+    for _ in range(steps):
+        guess_N = 1 / (1 + np.exp(-(inputs_NF @ weights_F).clip(-30, 30)))
+        slope_F = inputs_NF.T @ (guess_N - wanted_N) + ridge_FF @ weights_F
+        curve_FF = (inputs_NF * (guess_N * (1 - guess_N) + 1e-9)[:, None]).T @ inputs_NF + ridge_FF
+        change_F = np.linalg.solve(curve_FF, slope_F)
+        weights_F = weights_F - change_F
+        if np.abs(change_F).max() < 1e-9:
+            break
+    return weights_F
+
+
+def command(
+    model: Annotated[str, typer.Option(help="nano, or a checkpoint folder; the curves are written there")] = "nano",
+    pages: Annotated[int, typer.Option(min=10, help="pages, three questions each")] = 150,
+    seed: Annotated[int, typer.Option(help="seed of the first page")] = DEVELOPMENT_SEED,
+    answers: Annotated[Path | None, typer.Option(help="file that keeps the answers, to go on from")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+) -> None:
+    """Fit what the model's confidence means and write it beside its weights."""
+    console = Console(stderr=True)
+    try:
+        engine = load(model, device=device)
+        if engine.folder is None:
+            raise BadRequest(f"{model} has no folder to keep a calibration in")
+        done = AnswerFile(answers)
+        seeds = [number for number in range(seed, seed + pages) if f"large/{number}" not in done]
+        work = ask_units(large_pages(seeds), partial(locate, engine), done)
+        for unit, found in track(work, "pages", total=len(seeds), console=console):
+            done.add(unit, found)
+        asked = done.answers
+        before = [(answer.confidence, answer.right) for answer in asked if answer.confidence is not None]
+        after = held_out(asked)
+        fitted = fit(asked)
+        about = {
+            "pages": pages,
+            "first_seed": seed,
+            "answers": len(asked),
+            "right": score(asked).right,
+            "calibration_error_before": round(calibration_error(before, binning="width"), 4),
+            "calibration_error_held_out": round(calibration_error(after, binning="width"), 4),
+            "weights_sha256": engine.manifest()["weights_sha256"],
+        }
+        Calibration(fitted.curves, about).save(engine.folder)
+    except (TaskError, EnvError, ModelError) as error:
+        console.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from error
+    console.print(about)
+    console.print(dict(fitted.curves))
+
+
+if __name__ == "__main__":
+    typer.run(command)

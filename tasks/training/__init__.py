@@ -1,0 +1,1 @@
+"""Training: nano from nothing, and any checkpoint on recorded trajectories."""
