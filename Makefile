@@ -6,8 +6,8 @@ SHELL := /bin/bash
 help:
 	@echo "make demo    a sign-up form filled in from its pixels, in headless Chromium"
 	@echo "make test    format, lint, types and tests"
-	@echo "make nano    train moonhand-nano again from nothing (hours)"
-	@echo "make nano-eval   ask nano about 200 pages it has never seen"
+	@echo "make nano    train moonhand-nano again from nothing (many hours on a CPU)"
+	@echo "make nano-eval   measure nano on what it has never seen; PAGE_BOXES=DIR and DESKTOP_CLICKS=DIR add recorded screens"
 	@echo "make clean   remove the virtual environment and what builds left behind"
 
 demo: .venv/.ready-for-demo
@@ -20,18 +20,24 @@ test: .venv/.ready-for-test
 	@bash setup.sh fonts
 	bash tests/check.sh
 
-nano: .venv/.ready-for-demo
+nano: .venv/.ready-for-eval
+	@bash setup.sh browser
 	@bash setup.sh fonts
-	.venv/bin/python -m moonhand.tasks.training.nano --out runs/nano
+	[ -d runs/nano-episodes ] || { .venv/bin/python -m moonhand.tasks.miniwob.samples --out runs/nano-episodes.part && \
+	    mv runs/nano-episodes.part runs/nano-episodes; }
+	[ -d runs/nano-pages ] || { .venv/bin/python -m moonhand.tasks.pages.training --out runs/nano-pages.part && \
+	    mv runs/nano-pages.part runs/nano-pages; }
+	.venv/bin/python -m moonhand.tasks.training.nano --out runs/nano --small runs/nano-episodes --large runs/nano-pages
 
 .venv/.ready-for-%: pyproject.toml setup.sh
 	@bash setup.sh venv $*
 	@touch $@
 
-nano-eval: .venv/.ready-for-demo
+nano-eval: .venv/.ready-for-eval
 	@bash setup.sh browser
 	@bash setup.sh fonts
-	.venv/bin/python -m moonhand.tasks.nano_eval --all-controls
+	.venv/bin/python -m moonhand.tasks.nano_eval \
+	    $(if $(PAGE_BOXES),--page-boxes "$(PAGE_BOXES)") $(if $(DESKTOP_CLICKS),--desktop-clicks "$(DESKTOP_CLICKS)")
 
 clean:
 	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

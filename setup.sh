@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Brings a Debian or Ubuntu machine to where moonhand runs. Each part is quick when nothing is missing.
-#   setup.sh venv demo|test   .venv with the package (test: and its development tools)
+#   setup.sh venv demo|test|eval   .venv with the package (test: and its development tools, eval: what nano is
+#                             trained and measured with)
 #   setup.sh browser          a Chromium
 #   setup.sh desktop          Xvfb, openbox, xclip and Tk, for tests of the desktop
 #   setup.sh fonts            typefaces, for training and evaluating nano and their tests
@@ -72,7 +73,10 @@ make_venv() {
 
 set_up_venv() {
     local requirement="-e ."
-    [ "$1" = test ] && requirement="-e .[dev]"
+    case "$1" in
+    test) requirement="-e .[dev]" ;;
+    eval) requirement="-e .[miniwob,ocr]" ;;
+    esac
     if ! { [ -x .venv/bin/python ] && is_new_enough .venv/bin/python && .venv/bin/python -m pip --version; } >/dev/null 2>&1; then
         make_venv
     fi
@@ -147,7 +151,7 @@ browser) set_up_browser ;;
 desktop) set_up_desktop ;;
 fonts) set_up_fonts ;;
 *)
-    sed -n '2,7s/^# //p' "${BASH_SOURCE[0]}" >&2
+    sed -n '2,8s/^# //p' "${BASH_SOURCE[0]}" >&2
     exit 2
     ;;
 esac

@@ -104,6 +104,8 @@ class ImageConfig:
     image_mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
     image_std: tuple[float, float, float] = (0.5, 0.5, 0.5)
     merge_kernel_size: tuple[int, int] = (2, 2)
+    # Image tokens whose channels vary by at most so many levels of 255 are left out. None, as published: all stay.
+    blank_levels: int | None = None
 
     def __post_init__(self) -> None:
         if self.in_token_limit < 1 or self.patch_size < 1 or min(self.merge_kernel_size) < 1:
@@ -112,6 +114,8 @@ class ImageConfig:
             raise BadConfig("preprocessor_config.pad_input false would cut up to 27 px off the screen: not supported")
         if min(self.image_std) <= 0:
             raise BadConfig(f"preprocessor_config.image_std must be > 0, got {self.image_std}")
+        if self.blank_levels is not None and not 0 <= self.blank_levels < 255:
+            raise BadConfig(f"preprocessor_config.blank_levels must be 0 to 254 or null, got {self.blank_levels}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,9 +193,10 @@ class KimiVLConfig:
 
     def preprocessor_json(self) -> dict[str, Any]:
         """The content of `preprocessor_config.json`."""
-        return {"image_processor_type": "KimiVLImageProcessor", "processor_class": "KimiVLProcessor"} | _plain(
-            self.image
-        )
+        image = _plain(self.image)
+        if self.image.blank_levels is None:
+            del image["blank_levels"]  # the published file has no such field
+        return {"image_processor_type": "KimiVLImageProcessor", "processor_class": "KimiVLProcessor"} | image
 
 
 KV_NORM_EPS = 1e-6  # kv_a_layernorm is built without an eps upstream, so its class default holds

@@ -18,12 +18,13 @@ import torch
 from torch import Tensor
 
 from .calibration import Calibration, load_calibration
-from .chat import Message, Picture, render, split_thinking
+from .chat import Message, render, split_thinking
 from .config import KimiVLConfig
 from .errors import BadTokenizer, ContextTooLong, NoDevice
-from .image import ImageTransform, image_transform, preprocess
+from .image import ImagePatches, ImageTransform, image_transform, preprocess
 from .kimi_vl import KimiVL
 from .kv_cache import LatentCache
+from .prompt import count_image_tokens, kept_tokens, prompt_positions, stack_patches
 from .sampling import SamplingConfig, choose
 from .tokenizer import StreamDecoder, Tokenizer
 from .weights import load_model, weight_files
@@ -164,7 +165,7 @@ class _Run:
         self._engine = engine
         self._sampling = sampling
         self._pictures = [picture for message in messages for picture in message.pictures]
-        counts = [_num_tokens(picture, engine.config) for picture in self._pictures]
+        counts = count_image_tokens(self._pictures, engine.config)
         self.image_tokens = sum(counts)
         self.prompt_ids = render(messages, engine.tokenizer, counts)
         self._max_length = len(self.prompt_ids) + sampling.max_new_tokens
@@ -196,11 +197,14 @@ class _Run:
         """Read the prompt: the logits after it, and the cache that holds it."""
         engine = self._engine
         started_s = self._now_s()
-        features_TD = self._encode_pictures() if self._pictures else None
+        patches = [preprocess(picture.pixels_HW3, engine.config.image) for picture in self._pictures]
+        features_TD = self._encode(patches) if patches else None
         seen_s = self._now_s()
         ids_BL = torch.tensor([self.prompt_ids], device=engine.device)
+        positions_BL = torch.tensor([prompt_positions(self.prompt_ids, patches, engine.config)], device=engine.device)
         cache = LatentCache(engine.config.text, 1, self._max_length, engine.dtype, engine.device)
-        logits_BLV = engine.model.decode(engine.model.embed(ids_BL, features_TD), cache, last_only=True)
+        x_BLD = engine.model.embed(ids_BL, features_TD)
+        logits_BLV = engine.model.decode(x_BLD, cache, last_only=True, positions_BL=positions_BL)
         logits_V = self._speakable(logits_BLV)
         self.vision_s, self.prefill_s = seen_s - started_s, self._now_s() - seen_s
         return logits_V, cache
@@ -216,13 +220,12 @@ class _Run:
         watched = logits_V[list(watch_ids)].float() - logits_V.float().logsumexp(-1)
         return numbers_C, tuple(watched.exp().tolist())
 
-    def _encode_pictures(self) -> Tensor:
+    def _encode(self, patches: Sequence[ImagePatches]) -> Tensor:
         """All pictures' features in one packed pass."""
         engine = self._engine
-        patches = [preprocess(picture.pixels_HW3, engine.config.image) for picture in self._pictures]
-        pixels_PCHW = torch.cat([torch.as_tensor(each.pixel_values_PCHW) for each in patches])
-        pixels_PCHW = pixels_PCHW.to(device=engine.device, dtype=engine.dtype)
-        return engine.model.encode_images(pixels_PCHW, [each.grid_hw for each in patches])
+        pixels_PCHW = stack_patches(patches, engine.config).to(device=engine.device, dtype=engine.dtype)
+        kept_TM = kept_tokens(patches, engine.device)
+        return engine.model.encode_images(pixels_PCHW, [each.grid_hw for each in patches], kept_TM)
 
     @torch.inference_mode()
     def _next(self, token: int, cache: LatentCache) -> Tensor:
@@ -245,14 +248,6 @@ class _Run:
         if self._engine.device.type == "cuda":
             torch.cuda.synchronize(self._engine.device)
         return time.perf_counter()
-
-
-def _num_tokens(picture: Picture, config: KimiVLConfig) -> int:
-    """Image tokens of a picture from its size alone; raises BadImage."""
-    height_px, width_px = picture.pixels_HW3.shape[:2]
-    size = image_transform(width_px, height_px, config.image)
-    unit_y_px, unit_x_px = (config.image.patch_size * k for k in config.image.merge_kernel_size)
-    return (size.padded_height_px // unit_y_px) * (size.padded_width_px // unit_x_px)
 
 
 def _require_match(config: KimiVLConfig, tokenizer: Tokenizer) -> None:

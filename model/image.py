@@ -48,15 +48,31 @@ class ImageTransform:
 
 @dataclass(frozen=True, kw_only=True)
 class ImagePatches:
-    """One preprocessed picture: `pixel_values_PCHW` float32 [P, 3, p, p], `grid_hw` in patches."""
+    """One preprocessed picture: `pixel_values_PCHW` float32 [P, 3, p, p], `grid_hw` in patches.
+
+    Where blank parts are left out, `kept_TM` int64 [T, M] says for each image token that stays the places of its M
+    patches in the grid, row by row, and the patches come in that order; else all do, row by row.
+    """
 
     pixel_values_PCHW: npt.NDArray[np.float32]
     grid_hw: tuple[int, int]
     transform: ImageTransform
+    kept_TM: npt.NDArray[np.int64] | None = None
 
     def num_tokens(self, config: ImageConfig) -> int:
         """Image tokens after the merge."""
+        if self.kept_TM is not None:
+            return len(self.kept_TM)
         return self.grid_hw[0] * self.grid_hw[1] // (config.merge_kernel_size[0] * config.merge_kernel_size[1])
+
+    def positions(self, config: ImageConfig) -> tuple[npt.NDArray[np.int64], int]:
+        """Where each image token stands among the whole picture's, int64 [T], and how many those are."""
+        columns = self.grid_hw[1] // config.merge_kernel_size[1]
+        total = self.grid_hw[0] // config.merge_kernel_size[0] * columns
+        if self.kept_TM is None:
+            return np.arange(total), total
+        row, column = np.divmod(self.kept_TM[:, 0], self.grid_hw[1])
+        return row // config.merge_kernel_size[0] * columns + column // config.merge_kernel_size[1], total
 
 
 def image_transform(width_px: int, height_px: int, config: ImageConfig) -> ImageTransform:
@@ -103,7 +119,35 @@ def preprocess(picture: npt.NDArray[np.uint8] | Image.Image, config: ImageConfig
     values_HWC = canvas_HWC.astype(np.float32) / np.float32(255)
     values_HWC = (values_HWC - np.asarray(config.image_mean, np.float32)) / np.asarray(config.image_std, np.float32)
     patches_PCHW = values_HWC.reshape(grid_hw[0], p, grid_hw[1], p, 3).transpose(0, 2, 4, 1, 3).reshape(-1, 3, p, p)
-    return ImagePatches(pixel_values_PCHW=np.ascontiguousarray(patches_PCHW), grid_hw=grid_hw, transform=transform)
+    kept_TM = None
+    if config.blank_levels is not None:
+        kept_TM = token_places(grid_hw, config.merge_kernel_size)[_not_blank(canvas_HWC, config, config.blank_levels)]
+        patches_PCHW = patches_PCHW[kept_TM.flatten()]
+    return ImagePatches(
+        pixel_values_PCHW=np.ascontiguousarray(patches_PCHW), grid_hw=grid_hw, transform=transform, kept_TM=kept_TM
+    )
+
+
+def token_places(grid_hw: tuple[int, int], merge_hw: tuple[int, int]) -> npt.NDArray[np.int64]:
+    """[T, M]: for each image token, row by row, the places of its patches in the grid."""
+    rows, columns = grid_hw[0] // merge_hw[0], grid_hw[1] // merge_hw[1]
+    cells = np.arange(grid_hw[0] * grid_hw[1]).reshape(rows, merge_hw[0], columns, merge_hw[1])
+    return cells.swapaxes(1, 2).reshape(rows * columns, -1)
+
+
+def levels_under_tokens(pixels_HWC: npt.NDArray[np.uint8], unit_hw_px: tuple[int, int]) -> npt.NDArray[np.int64]:
+    """[T]: how far the pixels under each image token are apart, in the channel where they differ most, 0 to 255."""
+    height_px, width_px = pixels_HWC.shape[:2]
+    cells = pixels_HWC.reshape(height_px // unit_hw_px[0], unit_hw_px[0], width_px // unit_hw_px[1], unit_hw_px[1], -1)
+    spread = cells.max((1, 3)).astype(np.int64) - cells.min((1, 3))
+    return spread.max(-1).reshape(-1)
+
+
+def _not_blank(canvas_HWC: npt.NDArray[np.uint8], config: ImageConfig, levels: int) -> npt.NDArray[np.int64]:
+    """Which image tokens have something on them, in order; the first of a picture that has nothing at all."""
+    unit_y_px, unit_x_px = (config.patch_size * k for k in config.merge_kernel_size)
+    kept = np.flatnonzero(levels_under_tokens(canvas_HWC, (unit_y_px, unit_x_px)) > levels)
+    return kept if len(kept) else np.zeros(1, np.int64)
 
 
 def _to_rgb(picture: npt.NDArray[np.uint8] | Image.Image) -> Image.Image:

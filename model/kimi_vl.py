@@ -37,9 +37,17 @@ class KimiVL(nn.Module):
             features_TD = self.encode_images(pixel_values_PCHW, grid_hw)
         return self.decode(self.embed(input_ids_BL, features_TD))
 
-    def encode_images(self, pixel_values_PCHW: Tensor, grid_hw: Tensor | Grids) -> Tensor:
-        """Image features [T, D] in the decoder's width, T = sum of h*w / merge, images in order."""
+    def encode_images(
+        self, pixel_values_PCHW: Tensor, grid_hw: Tensor | Grids, kept_TM: Sequence[Tensor] | None = None
+    ) -> Tensor:
+        """Image features [T, D] in the decoder's width, T = sum of h*w / merge, images in order.
+
+        `kept_TM` holds for each image the image tokens that are given, as the places of their patches.
+        """
         grids_hw = _as_grids(grid_hw)
+        if kept_TM is not None:
+            x_PD = self.vision_tower(pixel_values_PCHW, grids_hw, [places.flatten() for places in kept_TM])
+            return self.multi_modal_projector(x_PD.unflatten(0, (-1, kept_TM[0].shape[1])))
         x_PD = self.vision_tower(pixel_values_PCHW, grids_hw)
         return self.multi_modal_projector(merge_patches(x_PD, grids_hw, self.config.vision.merge_kernel_size))
 
@@ -56,9 +64,19 @@ class KimiVL(nn.Module):
         x_BLD = x_BLD.to(features_TD.dtype)
         return x_BLD.masked_scatter(is_media_BL[..., None], features_TD)
 
-    def decode(self, x_BLD: Tensor, cache: LatentCache | None = None, *, last_only: bool = False) -> Tensor:
-        """Logits [B, L, V] fp32 (only the last position's with `last_only`); appends to the cache."""
-        hidden_BLD = self.language_model.model(x_BLD, cache)
+    def decode(
+        self,
+        x_BLD: Tensor,
+        cache: LatentCache | None = None,
+        *,
+        last_only: bool = False,
+        positions_BL: Tensor | None = None,
+    ) -> Tensor:
+        """Logits [B, L, V] fp32 (only the last position's with `last_only`); appends to the cache.
+
+        Tokens stand one after the other unless `positions_BL` says where.
+        """
+        hidden_BLD = self.language_model.model(x_BLD, cache, positions_BL)
         if last_only:
             hidden_BLD = hidden_BLD[:, -1:]
         return self.language_model.lm_head(hidden_BLD).float()

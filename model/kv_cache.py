@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -22,20 +24,29 @@ class LatentCache:
         width = config.kv_lora_rank + config.qk_rope_head_dim
         self.max_length = max_length
         self.length = 0
+        self._next_positions = [0]  # for each number of tokens kept, the position of the one after them
         self._rank = config.kv_lora_rank
         self._values = torch.zeros(config.num_hidden_layers, batch, max_length, width, dtype=dtype, device=device)
 
     def layer(self, index: int) -> LayerCache:
         return LayerCache(self._values[index], self.length, self._rank)
 
-    def advance(self, num_tokens: int) -> None:
-        self.length += num_tokens
+    @property
+    def next_position(self) -> int:
+        """Of the token after those kept: their number, or more where a picture's blank parts were left out."""
+        return self._next_positions[self.length]
+
+    def advance(self, positions: Sequence[int]) -> None:
+        """Count the tokens that every layer has appended; `positions` are theirs."""
+        self.length += len(positions)
+        self._next_positions += [position + 1 for position in positions]
 
     def truncate(self, length: int) -> None:
         """Keep the first `length` tokens."""
         if not 0 <= length <= self.length:
             raise ValueError(f"cannot keep {length} of {self.length} cached tokens")
         self.length = length
+        del self._next_positions[length + 1 :]
 
 
 class LayerCache:

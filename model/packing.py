@@ -18,11 +18,12 @@ import numpy.typing as npt
 
 from .chat import Message, Picture, render
 from .config import KimiVLConfig
-from .image import image_transform
+from .image import image_transform, levels_under_tokens, token_places
 from .tokenizer import Tokenizer
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom, screenshot px
 IGNORE = -100
+BLANK_LEVELS = 8  # pixels under an image token that are no further apart make it an empty one
 EDGES = ".,:;!?*\"'()[]{}<>"  # marks around a word that do not change which word it is
 
 
@@ -191,7 +192,7 @@ def _pack_one(
         kinds[cells] = region.kind + 1
         points[cells] = (region.point_px[0] / width_px, region.point_px[1] / height_px)
 
-    places = _places(grid_hw, merge)[kept_T]
+    places = token_places(grid_hw, (merge, merge))[kept_T]
     spelling = np.full(grid_hw[0] * grid_hw[1], -1, np.int64)
     best = np.full(spelling.shape, 0.25)
     spellings = tuple(dict.fromkeys(bare(word) for word, _ in screen.words))
@@ -322,12 +323,6 @@ def _word_ends(instruction: str, asked: Sequence[int], tokenizer: Tokenizer) -> 
     return found if ends and list(asked[: len(ends)]) == tokenizer.encode(instruction) else []
 
 
-def _places(grid_hw: tuple[int, int], merge: int) -> npt.NDArray[np.int64]:
-    """[T, M]: for each image token the places of its patches, row by row."""
-    cells = np.arange(grid_hw[0] * grid_hw[1]).reshape(grid_hw[0] // merge, merge, grid_hw[1] // merge, merge)
-    return cells.swapaxes(1, 2).reshape(-1, merge * merge)
-
-
 def _choose(
     pixels: npt.NDArray[np.uint8],
     covered: Sequence[npt.NDArray[np.bool_]],
@@ -343,8 +338,7 @@ def _choose(
     rows, columns = token_hw
     if rows * columns < num_tokens:
         raise ValueError(f"a screen of {rows}x{columns} image tokens cannot give {num_tokens}")
-    cells = pixels.reshape(rows, token_px, columns, token_px, 3).max(-1)
-    busy = (cells.max((1, 3)).astype(np.int16) - cells.min((1, 3)) > 8).reshape(-1)
+    busy = levels_under_tokens(pixels, (token_px, token_px)) > BLANK_LEVELS
     area = np.logical_or.reduce(covered) if covered else np.zeros(rows * columns, np.bool_)
     noise = np.random.default_rng(rng.getrandbits(32)).random(rows * columns)
     row, column = np.divmod(np.arange(rows * columns), columns)

@@ -18,11 +18,12 @@ from torch.utils.checkpoint import checkpoint
 from .chat import Message, render
 from .config import KimiVLConfig
 from .errors import ContextTooLong
-from .image import image_transform, preprocess
+from .image import ImagePatches, preprocess
 from .kimi_vl import KimiVL
 from .lora import Adapter
 from .losses import Losses
 from .packing import IGNORE
+from .prompt import count_image_tokens, kept_tokens, prompt_positions, stack_patches
 from .tokenizer import Tokenizer
 
 
@@ -38,14 +39,14 @@ class ReplySample:
 class ReplyBatch:
     """B samples: all pictures packed in order, tokens padded on the right, labels only where a reply is to be said."""
 
-    pixels_PCHW: npt.NDArray[np.float32]
-    grids_hw: tuple[tuple[int, int], ...]
+    patches: tuple[ImagePatches, ...]
     input_ids_BL: npt.NDArray[np.int64]
+    positions_BL: npt.NDArray[np.int64]
     labels_BL: npt.NDArray[np.int64]  # the next token where it is to be learned, else IGNORE
 
 
 def count_tokens(sample: ReplySample, tokenizer: Tokenizer, config: KimiVLConfig) -> int:
-    """Tokens of prompt and reply, from the pictures' sizes alone.
+    """Tokens of prompt and reply.
 
     BadImage for a picture the processor cannot take, ContextTooLong where prompt and reply pass the last position.
     """
@@ -61,25 +62,22 @@ def count_tokens(sample: ReplySample, tokenizer: Tokenizer, config: KimiVLConfig
 
 def collate(samples: Sequence[ReplySample], tokenizer: Tokenizer, config: KimiVLConfig) -> ReplyBatch:
     """Make one batch; raises BadImage."""
-    rows: list[tuple[list[int], list[int]]] = []
+    rows: list[tuple[list[int], list[int], list[int]]] = []
+    patches: list[ImagePatches] = []
     for sample in samples:
         prompt, reply = _ids(sample, tokenizer, config)
-        rows.append((prompt + reply[:-1], [IGNORE] * (len(prompt) - 1) + reply))
-    length = max(len(ids) for ids, _ in rows)
+        seen = [preprocess(p.pixels_HW3, config.image) for message in sample.messages for p in message.pictures]
+        ids = prompt + reply[:-1]
+        rows.append((ids, prompt_positions(ids, seen, config), [IGNORE] * (len(prompt) - 1) + reply))
+        patches += seen
+    length = max(len(ids) for ids, _, _ in rows)
     input_ids_BL = np.full((len(rows), length), tokenizer.pad, np.int64)
+    positions_BL = np.zeros((len(rows), length), np.int64)
     labels_BL = np.full((len(rows), length), IGNORE, np.int64)
-    for row, (ids, labels) in enumerate(rows):
+    for row, (ids, positions, labels) in enumerate(rows):
         input_ids_BL[row, : len(ids)], labels_BL[row, : len(labels)] = ids, labels
-    pictures = [picture for sample in samples for message in sample.messages for picture in message.pictures]
-    patches = [preprocess(picture.pixels_HW3, config.image) for picture in pictures]
-    p = config.vision.patch_size
-    no_pixels = np.zeros((0, 3, p, p), np.float32)
-    return ReplyBatch(
-        pixels_PCHW=np.concatenate([no_pixels, *(each.pixel_values_PCHW for each in patches)]),
-        grids_hw=tuple(each.grid_hw for each in patches),
-        input_ids_BL=input_ids_BL,
-        labels_BL=labels_BL,
-    )
+        positions_BL[row, : len(ids)] = positions
+    return ReplyBatch(tuple(patches), input_ids_BL, positions_BL, labels_BL)
 
 
 class ReplyObjective:
@@ -114,9 +112,12 @@ class ReplyObjective:
             _recomputing(model, wanted=self._recompute and torch.is_grad_enabled()),
         ):
             features_TD = None
-            if batch.grids_hw:
-                features_TD = model.encode_images(torch.from_numpy(batch.pixels_PCHW).to(self._device), batch.grids_hw)
-            hidden_BLD = model.language_model.model(model.embed(ids_BL, features_TD))
+            if batch.patches:
+                pixels_PCHW = stack_patches(batch.patches, model.config).to(self._device)
+                grids_hw, kept_TM = [each.grid_hw for each in batch.patches], kept_tokens(batch.patches, self._device)
+                features_TD = model.encode_images(pixels_PCHW, grids_hw, kept_TM)
+            positions_BL = torch.from_numpy(batch.positions_BL).to(self._device)
+            hidden_BLD = model.language_model.model(model.embed(ids_BL, features_TD), positions_BL=positions_BL)
             logits_NV = model.language_model.lm_head(hidden_BLD[learned_BL]).float()
         labels_N = labels_BL[learned_BL]
         loss = F.cross_entropy(logits_NV, labels_N)
@@ -156,13 +157,8 @@ def measure(objective: ReplyObjective, batches: Iterable[ReplyBatch]) -> dict[st
 
 def _ids(sample: ReplySample, tokenizer: Tokenizer, config: KimiVLConfig) -> tuple[list[int], list[int]]:
     """Prompt and reply, the reply with its end."""
-    unit_y_px, unit_x_px = (config.image.patch_size * k for k in config.image.merge_kernel_size)
-    counts: list[int] = []
-    for message in sample.messages:
-        for picture in message.pictures:
-            size = image_transform(picture.pixels_HW3.shape[1], picture.pixels_HW3.shape[0], config.image)
-            counts.append((size.padded_height_px // unit_y_px) * (size.padded_width_px // unit_x_px))
-    prompt = render(sample.messages, tokenizer, counts)
+    pictures = [picture for message in sample.messages for picture in message.pictures]
+    prompt = render(sample.messages, tokenizer, count_image_tokens(pictures, config))
     return prompt, [*tokenizer.encode(sample.reply), tokenizer.im_end]
 
 

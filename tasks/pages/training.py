@@ -8,11 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from html import escape
+from pathlib import Path
 from random import Random
+from typing import Annotated
+
+import typer
+from rich.progress import MofNCompleteColumn, Progress
 
 from ...envs import BrowserConfig, BrowserEnv, Size
 from ..screens.questions import questions
-from ..screens.samples import Question, Screen
+from ..screens.samples import Question, Screen, save_samples
 from ..screens.texts import any_text, entry_text, link_text, menu_text, place_text
 from ..vocabulary import ICON_WORDS, KIND_NAMES
 from .blocks import Blocks
@@ -237,3 +242,19 @@ def _open_menu(page: Blocks, rng: Random) -> str:
         f"border:1px solid {look.border};border-radius:{look.radius_px}px;box-shadow:0 4px 14px rgba(0,0,0,.35)'>"
         f"{rows}</div>"
     )
+
+
+def command(
+    out: Annotated[Path, typer.Option(help="Folder to write the samples to.")],
+    pages: Annotated[int, typer.Option(help="How many.", min=1)] = 1000,
+    first_seed: Annotated[int, typer.Option(help="Seed of the first.", min=0)] = 0,
+) -> None:
+    """Render training pages."""
+    shown = render_training_pages(range(first_seed, first_seed + pages), num_questions=40)
+    with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), transient=True) as progress:
+        count = save_samples(out, progress.track(shown, total=pages, description="pages"))
+    typer.echo(f"{count} pages in {out}")
+
+
+if __name__ == "__main__":
+    typer.run(command)

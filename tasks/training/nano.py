@@ -20,6 +20,7 @@ from ...model.config import ImageConfig, KimiVLConfig, TextConfig, VisionConfig
 from ...model.dense import DenseObjective
 from ...model.kimi_vl import KimiVL
 from ...model.losses import Vocabulary, initialise
+from ...model.packing import BLANK_LEVELS
 from ...model.tokenizer import NUM_SPECIAL, Tokenizer
 from ...model.train import TrainConfig, Trainer, load_batches, train, training_device
 from ...model.weights import round_to_bf16, save_checkpoint
@@ -62,7 +63,7 @@ def nano_config(num_base_tokens: int) -> KimiVLConfig:
             patch_size=14, hidden_size=320, num_hidden_layers=6, num_attention_heads=5, intermediate_size=1280,
             init_pos_emb_height=64, init_pos_emb_width=64,
         ),
-        image=ImageConfig(in_token_limit=6144, patch_size=14),
+        image=ImageConfig(in_token_limit=6144, patch_size=14, blank_levels=BLANK_LEVELS),
         media_placeholder_token_id=num_base_tokens + 21,
     )  # fmt: skip
 

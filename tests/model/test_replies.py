@@ -43,8 +43,7 @@ def test_labels_are_the_reply_and_its_end_and_nothing_else(tokenizer: Tokenizer,
         before = batch.input_ids_BL[row][labels != IGNORE]
         assert before[1:].tolist() == told[:-1].tolist()
         assert before[0] == tokenizer.im_middle  # the assistant's turn has just been opened
-    assert len(batch.grids_hw) == 3
-    assert batch.pixels_PCHW.shape[0] == sum(height * width for height, width in batch.grids_hw)
+    assert len(batch.patches) == 3
 
 
 def test_a_sample_costs_the_same_alone_and_padded(
