@@ -107,25 +107,44 @@ def image_transform(width_px: int, height_px: int, config: ImageConfig) -> Image
 
 def preprocess(picture: npt.NDArray[np.uint8] | Image.Image, config: ImageConfig) -> ImagePatches:
     """Patches of a picture: an array uint8 [H, W, 3] RGB, or a PIL image of any mode (its first frame)."""
+    canvas_HWC, transform = _canvas(picture, config)
+    p = config.patch_size
+    grid_hw = (transform.padded_height_px // p, transform.padded_width_px // p)
+    cells_hHwWC = canvas_HWC.reshape(grid_hw[0], p, grid_hw[1], p, 3)
+    patches_PCHW = cells_hHwWC.transpose(0, 2, 4, 1, 3).reshape(-1, 3, p, p)
+    kept_TM = None
+    if config.blank_levels is not None:
+        kept_TM = token_places(grid_hw, config.merge_kernel_size)[_not_blank(canvas_HWC, config, config.blank_levels)]
+        patches_PCHW = patches_PCHW[kept_TM.flatten()]
+    values_PCHW = patches_PCHW.astype(np.float32) / np.float32(255)
+    mean_C11, std_C11 = (np.asarray(x, np.float32).reshape(3, 1, 1) for x in (config.image_mean, config.image_std))
+    values_PCHW = (values_PCHW - mean_C11) / std_C11
+    return ImagePatches(pixel_values_PCHW=values_PCHW, grid_hw=grid_hw, transform=transform, kept_TM=kept_TM)
+
+
+def count_tokens(picture: npt.NDArray[np.uint8], config: ImageConfig) -> int:
+    """Image tokens of a screenshot: what `preprocess(...).num_tokens` would say, for less work.
+
+    Its size alone says so, unless blank parts are left out.
+    """
+    unit_y_px, unit_x_px = (config.patch_size * k for k in config.merge_kernel_size)
+    if config.blank_levels is not None:
+        return len(_not_blank(_canvas(picture, config)[0], config, config.blank_levels))
+    size = image_transform(picture.shape[1], picture.shape[0], config)
+    return (size.padded_height_px // unit_y_px) * (size.padded_width_px // unit_x_px)
+
+
+def _canvas(
+    picture: npt.NDArray[np.uint8] | Image.Image, config: ImageConfig
+) -> tuple[npt.NDArray[np.uint8], ImageTransform]:
+    """The picture in RGB, shrunk to the patch limit and padded to whole merge groups, uint8 [H, W, 3]."""
     image = _to_rgb(picture)
     transform = image_transform(image.width, image.height, config)
     resized = (transform.resized_width_px, transform.resized_height_px)
     if resized != image.size:
         image = image.resize(resized, Image.Resampling.BICUBIC)
     down_px, right_px = transform.padded_height_px - image.height, transform.padded_width_px - image.width
-    canvas_HWC = np.pad(np.asarray(image, dtype=np.uint8), ((0, down_px), (0, right_px), (0, 0)))
-    p = config.patch_size
-    grid_hw = (transform.padded_height_px // p, transform.padded_width_px // p)
-    values_HWC = canvas_HWC.astype(np.float32) / np.float32(255)
-    values_HWC = (values_HWC - np.asarray(config.image_mean, np.float32)) / np.asarray(config.image_std, np.float32)
-    patches_PCHW = values_HWC.reshape(grid_hw[0], p, grid_hw[1], p, 3).transpose(0, 2, 4, 1, 3).reshape(-1, 3, p, p)
-    kept_TM = None
-    if config.blank_levels is not None:
-        kept_TM = token_places(grid_hw, config.merge_kernel_size)[_not_blank(canvas_HWC, config, config.blank_levels)]
-        patches_PCHW = patches_PCHW[kept_TM.flatten()]
-    return ImagePatches(
-        pixel_values_PCHW=np.ascontiguousarray(patches_PCHW), grid_hw=grid_hw, transform=transform, kept_TM=kept_TM
-    )
+    return np.pad(np.asarray(image, dtype=np.uint8), ((0, down_px), (0, right_px), (0, 0))), transform
 
 
 def token_places(grid_hw: tuple[int, int], merge_hw: tuple[int, int]) -> npt.NDArray[np.int64]:
@@ -139,8 +158,8 @@ def levels_under_tokens(pixels_HWC: npt.NDArray[np.uint8], unit_hw_px: tuple[int
     """[T]: how far the pixels under each image token are apart, in the channel where they differ most, 0 to 255."""
     height_px, width_px = pixels_HWC.shape[:2]
     cells = pixels_HWC.reshape(height_px // unit_hw_px[0], unit_hw_px[0], width_px // unit_hw_px[1], unit_hw_px[1], -1)
-    spread = cells.max((1, 3)).astype(np.int64) - cells.min((1, 3))
-    return spread.max(-1).reshape(-1)
+    high, low = cells.max(1).max(2), cells.min(1).min(2)  # rows first: whole lines of bytes at a time
+    return (high.astype(np.int64) - low).max(-1).reshape(-1)
 
 
 def _not_blank(canvas_HWC: npt.NDArray[np.uint8], config: ImageConfig, levels: int) -> npt.NDArray[np.int64]:

@@ -10,19 +10,12 @@ from torch import Tensor
 
 from .chat import Picture
 from .config import KimiVLConfig
-from .image import ImagePatches, image_transform, preprocess
+from .image import ImagePatches, count_tokens
 
 
 def count_image_tokens(pictures: Sequence[Picture], config: KimiVLConfig) -> list[int]:
-    """Image tokens of each picture; raises BadImage.
-
-    Their sizes alone say so, unless blank parts are left out: then it takes a look.
-    """
-    if config.image.blank_levels is not None:
-        return [preprocess(picture.pixels_HW3, config.image).num_tokens(config.image) for picture in pictures]
-    unit_y_px, unit_x_px = (config.image.patch_size * k for k in config.image.merge_kernel_size)
-    sizes = [image_transform(p.pixels_HW3.shape[1], p.pixels_HW3.shape[0], config.image) for p in pictures]
-    return [(size.padded_height_px // unit_y_px) * (size.padded_width_px // unit_x_px) for size in sizes]
+    """Image tokens of each picture; raises BadImage."""
+    return [count_tokens(picture.pixels_HW3, config.image) for picture in pictures]
 
 
 def stack_patches(patches: Sequence[ImagePatches], config: KimiVLConfig) -> Tensor:

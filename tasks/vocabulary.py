@@ -322,6 +322,7 @@ TABLE_WORDINGS: Final[tuple[str, ...]] = (
 READ_WORDINGS: Final[tuple[str, ...]] = (
     "read the text at x={x}, y={y}", "what does it say at x={x}, y={y}?", "the text at x={x}, y={y}",
 )  # fmt: skip
+LIST_WORDINGS: Final[tuple[str, ...]] = ("list the {kind}s", "read all {kind}s", "which {kind}s are there?")
 READ_WORD_WORDINGS: Final[tuple[str, ...]] = ("read the word at x={x}, y={y}", "the word at x={x}, y={y}")
 
 HELD_OUT_KIND_WORDINGS: Final[tuple[str, ...]] = ("where is the {kind}?", "use the {kind}", "please click the {kind}")

@@ -64,6 +64,11 @@ def test_wheel_carries_type_marks_and_the_demo(dist_folder: Path) -> None:
     assert {"moonhand/tasks/demo/signup.html", "moonhand/tasks/demo/script.yaml"} <= names
 
 
+def test_the_wheel_stays_small(dist_folder: Path) -> None:
+    (wheel,) = dist_folder.glob("*.whl")
+    assert wheel.stat().st_size < 50e6
+
+
 def test_unpacked_wheel_runs_the_command_line(dist_folder: Path, tmp_path: Path) -> None:
     (wheel,) = dist_folder.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from ...agent import Target, locate
-from ...envs import Frame
+from ...agent import KimiPolicy, Policy, Reply, Step, Target, locate
+from ...agent.dialects import Parsed
+from ...agent.prompts import NANO_TASK
+from ...envs import BrowserEnv, Frame
 from ..errors import BadRequest, TaskError
-from ..miniwob.episodes import EVALUATION_SEEDS, TRAIN_TASKS, UNSEEN_TASKS, open_browser, pages_folder, play
+from ..miniwob.episodes import EVALUATION_SEEDS, TRAIN_TASKS, UNSEEN_TASKS, open_browser, pages_folder, play_policy
 from .answers import Answer, AnswerFile, answer_of
 from .ocr import TextReader, find_text
 from .sets import FIRST_SEED, Unit, count_units, desktops, large_pages, real_pages, small_pages
@@ -20,6 +26,7 @@ from .sets import FIRST_SEED, Unit, count_units, desktops, large_pages, real_pag
 if TYPE_CHECKING:
     from ...model import Engine
 
+PLAYERS = 2  # of episodes: one browser each
 STAGES = ("large", "small", "real", "ocr", "desktops", "trained", "unseen")
 Locate = Callable[[Frame, str], Target]
 Work = Iterator[tuple[str, list[Answer]]]  # units as they are done
@@ -146,30 +153,60 @@ def _ask_reader(reader: TextReader, folder: Path, done: AnswerFile) -> Work:
         yield name, answers
 
 
+@dataclass(frozen=True)
+class _InTurn:
+    """A policy that several players share: one is answered at a time, while the others' browsers work."""
+
+    policy: Policy
+    lock: Lock
+
+    def reply(self, goal: str, frame: Frame, history: Sequence[Step]) -> Reply:
+        with self.lock:
+            return self.policy.reply(goal, frame, history)
+
+    def read(self, reply: Reply, frame: Frame) -> Parsed:
+        return self.policy.read(reply, frame)
+
+    def manifest(self) -> Mapping[str, Any]:
+        return self.policy.manifest()
+
+
 def _play(engine: Engine, name: str, tasks: Sequence[str], each: int, done: AnswerFile) -> Work:
-    seeds = EVALUATION_SEEDS[:each]
-    left = [(task, seed) for task in tasks for seed in seeds if f"{name}/{task}/{seed}" not in done]
+    """Episodes by several players at once, in the order in which they end."""
+    left = [(task, seed) for task in tasks for seed in EVALUATION_SEEDS[:each] if f"{name}/{task}/{seed}" not in done]
     if not left:
         return
-    with open_browser() as env:
-        for task, seed in left:
-            started_s = time.perf_counter()
-            result = play(engine, task, seed, env=env)
-            took_s = time.perf_counter() - started_s
-            unit = f"{name}/{task}/{seed}"
-            answer = Answer(
-                set=name,
-                unit=unit,
-                instruction=result.utterance,
-                outcome="hit" if result.solved else "miss",
-                right=result.solved,
-                kind=task,
-                raw="\n".join(result.replies),
-                model_s=result.model_s,
-                other_s=took_s - result.model_s,
-                reward=result.raw_reward,
-            )
-            yield unit, [answer]
+    policy = _InTurn(KimiPolicy(engine, profile=NANO_TASK), Lock())
+    browsers: SimpleQueue[BrowserEnv] = SimpleQueue()
+
+    def episode(task: str, seed: int) -> Answer:
+        env = browsers.get()
+        started_s = time.perf_counter()
+        try:
+            result = play_policy(policy, task, seed, env=env)
+        finally:
+            browsers.put(env)
+        return Answer(
+            set=name,
+            unit=f"{name}/{task}/{seed}",
+            instruction=result.utterance,
+            outcome="hit" if result.solved else "miss",
+            right=result.solved,
+            kind=task,
+            raw="\n".join(result.replies),
+            model_s=result.model_s,
+            other_s=time.perf_counter() - started_s - result.model_s,
+            reward=result.raw_reward,
+        )
+
+    with ExitStack() as stack:
+        for _ in range(PLAYERS):
+            browsers.put(stack.enter_context(open_browser()))
+        pool = stack.enter_context(ThreadPoolExecutor(PLAYERS))
+        stack.callback(pool.shutdown, cancel_futures=True)
+        for ended in as_completed([pool.submit(episode, task, seed) for task, seed in left]):
+            answer = ended.result()
+            yield answer.unit, [answer]
 
 
 def _given(folder: Path | None, flag: str) -> Path:

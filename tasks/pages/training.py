@@ -63,6 +63,8 @@ def _is_clear(shown: Shown, question: Question) -> bool:
             pictures = [word for icon in shown.icons for word in ICON_WORDS[icon]]
             kinds = [name for mark in hidden for name in KIND_NAMES[mark.kind] if mark.kind not in ("text", "option")]
             return not any(name in said for name in (*cut, *pictures, *kinds))
+        case "list":
+            return not hidden
         case "read" | "task":
             return True
 

@@ -16,6 +16,7 @@ from ..vocabulary import (
     ICON_WORDS,
     KIND_NAMES,
     KIND_WORDINGS,
+    LIST_WORDINGS,
     ORDINALS,
     POSITION_WORDINGS,
     READ_WORD_WORDINGS,
@@ -32,6 +33,8 @@ from . import texts
 from .samples import Control, Question, Screen
 
 LONGEST_READ = 24  # characters
+LONGEST_LIST = 5  # texts
+LISTED_KINDS: tuple[Kind, ...] = ("button", "link", "tab", "radio")
 
 # Kinds that look like what they are called: only these are asked for by kind or counted.
 PLAIN_KINDS: tuple[Kind, ...] = ("button", "field", "checkbox", "radio", "switch", "tab", "icon", "slider", "select")
@@ -386,8 +389,24 @@ def _changed(rng: Random, label: str, other: str) -> str:
     return " ".join(parts)
 
 
+def _to_list(rng: Random, known: _Known) -> Question | None:
+    """Ask for the texts of all controls of a kind, as they are read: row by row, from the left."""
+    kinds = [kind for kind in LISTED_KINDS if 2 <= len(known.by_kind.get(kind, ())) <= LONGEST_LIST]
+    if not kinds:
+        return None
+    kind = rng.choice(kinds)
+    row_px = min(control.box[3] - control.box[1] for control in known.by_kind[kind])
+    in_order = sorted(known.by_kind[kind], key=lambda c: (round((c.box[1] + c.box[3]) / 2 / row_px), c.box[0]))
+    if any(not c.label or "," in c.label or len(c.label) > LONGEST_READ for c in in_order):
+        return None
+    instruction = rng.choice(LIST_WORDINGS).format(kind=rng.choice(KIND_NAMES[kind]))
+    return Question(instruction, None, "list", ", ".join(control.label for control in in_order))
+
+
 def _to_read(rng: Random, known: _Known) -> Question | None:
-    """Ask what stands at a place: a whole label, or one word of it."""
+    """Ask what stands at a place, a whole label or one word of it, or for a list."""
+    if rng.random() < 0.15:
+        return _to_list(rng, known)
     if rng.random() < 0.4 and known.screen.words:
         word = rng.choice(known.screen.words)
         if len(word.text) > LONGEST_READ:

@@ -22,7 +22,7 @@ from ..vocabulary import Kind
 SAMPLES = "samples.jsonl"
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom, px
-Asked = Literal["text", "kind", "label", "position", "icon", "nothing", "read", "task"]
+Asked = Literal["text", "kind", "label", "position", "icon", "nothing", "read", "list", "task"]
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from ...model.kimi_vl import KimiVL
 from ...model.losses import Vocabulary, initialise
 from ...model.packing import BLANK_LEVELS
 from ...model.tokenizer import NUM_SPECIAL, Tokenizer
-from ...model.train import TrainConfig, Trainer, load_batches, train, training_device
+from ...model.train import Judge, TrainConfig, Trainer, load_batches, train, training_device
 from ...model.weights import round_to_bf16, save_checkpoint
 from ..vocabulary import KINDS
 from .curves import draw_curves
@@ -30,6 +30,7 @@ from .interrupt import until_interrupted
 from .nano_data import CHARACTERS, Mix, NanoBatches, Source, Stage
 
 STEPS = 6000
+HELD_OUT_BATCHES = 6
 
 
 def curriculum(steps: int, small_folders: Sequence[Path] = (), large_folders: Sequence[Path] = ()) -> tuple[Stage, ...]:
@@ -113,13 +114,21 @@ def train_command(
     batches = NanoBatches(out, config, curriculum(steps, small or (), large or ()), seed)
     loader = load_batches(batches, start=trainer.step, workers=workers)
     begin = time.perf_counter()
+    held_out = NanoBatches(out, config, curriculum(steps, small or (), large or ()), seed + 1)
+    judge = Judge(measure=lambda: _measure(objective, held_out), figure="near_acc", every=max(1, steps // 20))
     with until_interrupted() as stop:
-        for step, figures in _with_progress(train(trainer, loader, out, stop=stop), trainer.step, steps):
+        for step, figures in _with_progress(train(trainer, loader, out, stop=stop, judge=judge), trainer.step, steps):
             if step % 25 == 0:
                 shown = " ".join(f"{k} {v:.3f}" for k, v in figures.items())
                 typer.echo(f"{time.perf_counter() - begin:7.0f} s  step {step}  {shown}")
     draw_curves(out / "curve.jsonl", out / "curves.png", title="moonhand-nano")
     export(model, out, out / "model")
+
+
+def _measure(objective: DenseObjective, source: NanoBatches) -> dict[str, float]:
+    """Means over the last batches of a curriculum with another seed, which nothing is learned from."""
+    parts = [objective(source[len(source) - number]).parts for number in range(1, HELD_OUT_BATCHES + 1)]
+    return {name: sum(each.get(name, 0.0) for each in parts) / len(parts) for name in parts[0]}
 
 
 def export(model: KimiVL, tokenizer_folder: Path, folder: Path) -> None:

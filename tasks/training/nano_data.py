@@ -69,7 +69,7 @@ def labelled(screen: Screen, asked: Sequence[Question]) -> LabelledScreen:
         regions=tuple(Region(KINDS.index(c.kind), _point(c, screen.words), c.parts) for c in screen.controls),
         queries=tuple(
             Query(q.instruction, None if q.control is None else index[id(q.control)], q.reply,
-                  counts=q.asked in ("kind", "position"))
+                  counts=q.asked in ("kind", "position", "list"))
             for q in asked
         ),
     )  # fmt: skip

@@ -136,7 +136,7 @@ def test_the_wordings_of_the_evaluation_are_not_those_of_the_training() -> None:
 
 def test_every_sort_of_question_is_asked_and_an_eighth_names_nothing(drawn: list[Screen]) -> None:
     sorts = Counter(question.asked for _, question in asked_about(drawn))
-    assert set(sorts) == {"text", "kind", "label", "position", "icon", "nothing", "read"}
+    assert set(sorts) == {"text", "kind", "label", "position", "icon", "nothing", "read", "list"}
     assert 0.06 < sorts["nothing"] / sorts.total() < 0.2
     assert 0.04 < sorts["read"] / sorts.total() < 0.16
 
@@ -144,12 +144,20 @@ def test_every_sort_of_question_is_asked_and_an_eighth_names_nothing(drawn: list
 def test_a_question_means_one_control_of_the_screen(drawn: list[Screen]) -> None:
     meant: dict[tuple[int, str], Control | None] = {}
     for screen, question in asked_about(drawn) + asked_about(drawn, 60):
-        if question.asked in ("read", "nothing"):
+        if question.asked in ("read", "list", "nothing"):
             assert question.control is None
             assert (question.reply is None) == (question.asked == "nothing")
             continue
         assert any(question.control is control for control in screen.controls)
         assert meant.setdefault((id(screen), question.instruction.lower()), question.control) is question.control
+
+
+def test_a_list_names_every_control_of_its_kind_once(drawn: list[Screen]) -> None:
+    lists = [(screen, q) for screen, q in asked_about(drawn) + asked_about(drawn, 60) if q.asked == "list"]
+    assert lists
+    for screen, question in lists:
+        labels = {kind: sorted(c.label for c in screen.controls if c.kind == kind) for kind in KINDS}
+        assert sorted((question.reply or "").split(", ")) in labels.values()
 
 
 def test_a_control_asked_for_by_its_text_shares_it_with_no_other(drawn: list[Screen]) -> None:
