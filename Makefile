@@ -28,6 +28,7 @@ nano: .venv/.ready-for-eval
 	[ -d runs/nano-pages ] || { .venv/bin/python -m moonhand.tasks.pages.training --out runs/nano-pages.part && \
 	    mv runs/nano-pages.part runs/nano-pages; }
 	.venv/bin/python -m moonhand.tasks.training.nano --out runs/nano --small runs/nano-episodes --large runs/nano-pages
+	.venv/bin/python -m moonhand.tasks.nano_eval.calibrate --model runs/nano/model
 
 .venv/.ready-for-%: pyproject.toml setup.sh
 	@bash setup.sh venv $*

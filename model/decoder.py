@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import torch
@@ -47,15 +47,18 @@ class DecoderStack(nn.Module):
     ) -> Tensor:
         """Final hidden states [B, L, D]. Positions follow the cache; `positions_BL` and `mask_LS` replace the rule."""
         num_tokens = x_BLD.shape[1]
+        start = cache.next_position if cache is not None else 0
+        places: Sequence[int] = range(start, start + num_tokens)
         if positions_BL is None:
-            start = cache.next_position if cache is not None else 0
             positions_BL = torch.arange(start, start + num_tokens, device=x_BLD.device)[None]
+        elif cache is not None:
+            places = positions_BL[0].tolist()
         rotations_BLK = text_rotations(positions_BL, self.config.qk_rope_head_dim, self.config.rope_theta)
         for index, layer in enumerate(self.layers):
             run = cast("Callable[..., Tensor]", layer)
             x_BLD = run(x_BLD, rotations_BLK, cache.layer(index) if cache is not None else None, mask_LS)
         if cache is not None:
-            cache.advance(positions_BL[0].tolist())
+            cache.advance(places)
         return self.norm(x_BLD)
 
 

@@ -24,7 +24,7 @@ from .errors import BadTokenizer, ContextTooLong, NoDevice
 from .image import ImagePatches, ImageTransform, image_transform, preprocess
 from .kimi_vl import KimiVL
 from .kv_cache import LatentCache
-from .prompt import count_image_tokens, kept_tokens, prompt_positions, stack_patches
+from .prompt import count_image_tokens, count_left_out, kept_tokens, prompt_positions, stack_patches
 from .sampling import SamplingConfig, choose
 from .tokenizer import StreamDecoder, Tokenizer
 from .weights import load_model, weight_files
@@ -146,7 +146,7 @@ def load(
     `auto` takes a CUDA device if there is one, and bf16 wherever the hardware multiplies it, else fp32.
     """
     folder = Path(str(resources.files("moonhand.model") / "nano")) if path == "nano" else Path(path)
-    chosen_device = _device(device)
+    chosen_device = device_for(device)
     chosen_dtype = _dtype(dtype, chosen_device)
     tokenizer = Tokenizer.load(folder)
     model = load_model(folder, device=chosen_device, dtype=chosen_dtype)
@@ -170,7 +170,7 @@ class _Run:
         self.prompt_ids = render(messages, engine.tokenizer, counts)
         self._max_length = len(self.prompt_ids) + sampling.max_new_tokens
         limit = engine.config.text.max_position_embeddings
-        if self._max_length > limit:
+        if self._max_length + count_left_out(self._pictures, counts, engine.config) > limit:
             raise ContextTooLong(
                 f"the prompt has {len(self.prompt_ids)} tokens ({self.image_tokens} of pictures) and the reply may "
                 f"take {sampling.max_new_tokens}, together over the model's {limit}: send fewer pictures or less "
@@ -262,7 +262,8 @@ def _require_match(config: KimiVLConfig, tokenizer: Tokenizer) -> None:
         )
 
 
-def _device(device: str | torch.device) -> torch.device:
+def device_for(device: str | torch.device = "auto") -> torch.device:
+    """Where to work: `auto` takes a CUDA device if there is one. NoDevice for one that is not here."""
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -280,14 +281,14 @@ def _dtype(dtype: str | torch.dtype, device: torch.device) -> torch.dtype:
     if dtype == "auto":
         if device.type == "cuda":
             return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-        return torch.bfloat16 if _cpu_multiplies_bf16() else torch.float32
+        return torch.bfloat16 if cpu_multiplies_bf16() else torch.float32
     chosen = DTYPES.get(dtype) if isinstance(dtype, str) else dtype
     if chosen is None or chosen not in DTYPES.values():
         raise NoDevice(f"dtype {dtype!r} is not one of auto, {', '.join(DTYPES)}")
     return chosen
 
 
-def _cpu_multiplies_bf16() -> bool:
+def cpu_multiplies_bf16() -> bool:
     """Whether this CPU has bf16 matrix instructions; without them bf16 is far slower than fp32."""
     try:
         flags = set(Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").split())

@@ -148,7 +148,11 @@ def load_adapter(model: KimiVL, folder: Path) -> Adapter:
         )
         tensors = load_file(folder / WEIGHTS_FILE)
         adapter = Adapter(model, config)
-        adapter.load_state_dict({name.removeprefix(PREFIX): tensor for name, tensor in tensors.items()})
+        try:
+            adapter.load_state_dict({name.removeprefix(PREFIX): tensor for name, tensor in tensors.items()})
+        except ValueError:
+            adapter.detach()
+            raise
     except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadCheckpoint(f"{folder} holds no adapter of this model: {error}") from error
     return adapter

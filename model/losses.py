@@ -39,7 +39,6 @@ class LossWeights:
     asks: float = 1.0
     words: float = 0.5
     waves: float = 4.0
-    freeze_tower: bool = False  # learn from what the tower already sees
     number_sigma: float = 4.0  # softness of a coordinate's target, in thousandths of the screen
 
 
@@ -133,8 +132,7 @@ def compute_losses(
     parts: dict[str, Tensor] = {}
     metrics: dict[str, float] = {}
     with torch.autocast(device.type, torch.bfloat16):
-        with torch.set_grad_enabled(not weights.freeze_tower):
-            tower_PD = model.vision_tower(patches_PCHW, batch.grids_hw, kept)
+        tower_PD = model.vision_tower(patches_PCHW, batch.grids_hw, kept)
         tokens_TD = model.multi_modal_projector(tower_PD.unflatten(0, (-1, batch.places_BTM.shape[2])))
     characters = put(batch.patch_characters_BTM2).flatten(0, 2)
     written = (characters != IGNORE).any(-1)

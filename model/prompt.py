@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -16,6 +17,12 @@ from .image import ImagePatches, count_tokens
 def count_image_tokens(pictures: Sequence[Picture], config: KimiVLConfig) -> list[int]:
     """Image tokens of each picture; raises BadImage."""
     return [count_tokens(picture.pixels_HW3, config.image) for picture in pictures]
+
+
+def count_left_out(pictures: Sequence[Picture], counts: Sequence[int], config: KimiVLConfig) -> int:
+    """Image tokens that take a position in the prompt but were left out of it."""
+    whole = replace(config.image, blank_levels=None)
+    return sum(count_tokens(picture.pixels_HW3, whole) for picture in pictures) - sum(counts)
 
 
 def stack_patches(patches: Sequence[ImagePatches], config: KimiVLConfig) -> Tensor:

@@ -20,7 +20,6 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from .engine import _device  # pyright: ignore[reportPrivateUsage] (one rule for answering and for training)
 from .kimi_vl import KimiVL
 from .losses import Losses
 from .moe import Router
@@ -257,11 +256,6 @@ def train(
             if stop():
                 break
     trainer.save(folder / CHECKPOINT_FILE)
-
-
-def training_device(name: str = "auto") -> torch.device:
-    """Where to train: `auto` takes a CUDA device if there is one. NoDevice for one that is not here."""
-    return _device(name)
 
 
 def _grouped(batches: Iterable[Example], size: int) -> Iterator[list[Example]]:

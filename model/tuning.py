@@ -10,7 +10,7 @@ from typing import cast
 import torch
 
 from .counts import ModelCounts
-from .engine import _cpu_multiplies_bf16  # pyright: ignore[reportPrivateUsage] (the engine's own question)
+from .engine import cpu_multiplies_bf16
 from .kimi_vl import KimiVL
 from .weights import FP32_SUFFIX, INDEX_FILE, load_model, save_checkpoint
 
@@ -49,7 +49,7 @@ def load_to_train(folder: Path, device: torch.device, *, all_weights: bool) -> K
 
 def product_dtype(device: torch.device) -> torch.dtype | None:
     """bf16 for matrix products where the hardware multiplies it, else None: as the weights are."""
-    fast = torch.cuda.is_bf16_supported() if device.type == "cuda" else _cpu_multiplies_bf16()
+    fast = torch.cuda.is_bf16_supported() if device.type == "cuda" else cpu_multiplies_bf16()
     return torch.bfloat16 if fast else None
 
 

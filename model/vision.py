@@ -101,8 +101,9 @@ class MoonViT(nn.Module):
     def forward(self, pixel_values_PCHW: Tensor, grids_hw: Grids, kept: Sequence[Tensor] | None = None) -> Tensor:
         """Patch features [P, D] of packed images; raises ValueError when patches and grids disagree.
 
-        `kept` is for training on parts of large screens: for each image the places (row by row in its grid) of the
-        patches that are given, in their order. A patch stands where it stood; the others are as if never there.
+        `kept` leaves parts out (blank ones, and in training others): for each image the places (row by row in its
+        grid) of the patches that are given, in their order. A patch stands where it stood; the others are as if never
+        there.
         """
         sizes = [h * w for h, w in grids_hw]
         starts = list(accumulate(sizes, initial=0))

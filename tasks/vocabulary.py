@@ -332,10 +332,6 @@ HELD_OUT_POSITION_WORDINGS: Final[tuple[str, ...]] = (
 HELD_OUT_RELATION_WORDINGS: Final[tuple[str, ...]] = (
     "use the {kind} {relation} {label}", "find the {kind} {relation} {label}", "which {kind} is {relation} {label}?",
 )  # fmt: skip
-HELD_OUT_READ_WORDINGS: Final[tuple[str, ...]] = (
-    "what is written at x={x}, y={y}?",
-    "spell what stands at x={x}, y={y}",
-)
 
 # What an icon is called and what it does, by the name of its drawing. The first names are those of the drawings.
 ICON_WORDS: Final[dict[str, tuple[str, ...]]] = {

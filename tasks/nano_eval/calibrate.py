@@ -1,15 +1,16 @@
 """Fits what a model's confidence means: from development pages to `calibration.json` beside the weights.
 
 `python -m moonhand.tasks.nano_eval.calibrate` asks about pages that neither training nor the evaluation uses, one
-question each for something by its text, for a control, and for what is not there. It fits a logistic curve for points
-and one for refusals: confidence is then how often such an answer was right on such pages, in that mixture.
+question each for something by its text, for a control, and for what is not there, and one about each of as many small
+pages. It fits a logistic curve for points and one for refusals: confidence is then how often such an answer was right
+on such pages, in that mixture.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
+from itertools import chain
 from typing import Annotated, Final
 
 import numpy as np
@@ -25,7 +26,7 @@ from ..errors import BadRequest, TaskError
 from .answers import Answer, AnswerFile
 from .reliability import Scored, calibration_error
 from .report import score
-from .sets import large_pages
+from .sets import large_pages, small_pages
 from .stages import ask_units
 
 DEVELOPMENT_SEED: Final = 500_000
@@ -95,9 +96,8 @@ def _newton(inputs_NF: np.ndarray, wanted_N: np.ndarray, steps: int = 50) -> np.
 
 def command(
     model: Annotated[str, typer.Option(help="nano, or a checkpoint folder; the curves are written there")] = "nano",
-    pages: Annotated[int, typer.Option(min=10, help="pages, three questions each")] = 150,
+    pages: Annotated[int, typer.Option(min=10, help="large pages, three questions each, and small, one each")] = 100,
     seed: Annotated[int, typer.Option(help="seed of the first page")] = DEVELOPMENT_SEED,
-    answers: Annotated[Path | None, typer.Option(help="file that keeps the answers, to go on from")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
 ) -> None:
     """Fit what the model's confidence means and write it beside its weights."""
@@ -106,10 +106,9 @@ def command(
         engine = load(model, device=device)
         if engine.folder is None:
             raise BadRequest(f"{model} has no folder to keep a calibration in")
-        done = AnswerFile(answers)
-        seeds = [number for number in range(seed, seed + pages) if f"large/{number}" not in done]
-        work = ask_units(large_pages(seeds), partial(locate, engine), done)
-        for unit, found in track(work, "pages", total=len(seeds), console=console):
+        done, seeds = AnswerFile(None), range(seed, seed + pages)
+        work = ask_units(chain(large_pages(seeds), small_pages(seeds)), partial(locate, engine), done)
+        for unit, found in track(work, "pages", total=2 * pages, console=console):
             done.add(unit, found)
         asked = done.answers
         before = [(answer.confidence, answer.right) for answer in asked if answer.confidence is not None]

@@ -69,14 +69,14 @@ def run_stages(engine: Engine, config: EvalConfig, done: AnswerFile, console: Co
 
 def command(
     model: Annotated[str, typer.Option(help="nano, or a checkpoint folder")] = "nano",
-    pages: Annotated[int, typer.Option(min=0, help="large pages, three questions each")] = 150,
+    pages: Annotated[int, typer.Option(min=0, help="large pages, three questions each")] = 100,
     small: Annotated[int, typer.Option(min=0, help="small pages, one question each")] = 200,
     seed: Annotated[int, typer.Option(help="seed of the first page")] = FIRST_SEED,
     all_controls: Annotated[bool, typer.Option("--all-controls", help="every control of every small page")] = False,
     page_boxes: Annotated[Path | None, typer.Option(help="recorded pages with elements.jsonl")] = None,
     desktop_clicks: Annotated[Path | None, typer.Option(help="recorded desktops with clicks.jsonl")] = None,
     episodes: Annotated[int, typer.Option(min=0, help="of each MiniWoB++ task trained on")] = 25,
-    unseen_episodes: Annotated[int, typer.Option(min=0, help="of each task never trained on")] = 10,
+    unseen_episodes: Annotated[int, typer.Option(min=0, help="of each task never trained on")] = 5,
     only: Annotated[str, typer.Option(help=f"some of {','.join(STAGES)}")] = ",".join(STAGES),
     out: Annotated[Path | None, typer.Option(help="where answers and report go")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="forget the answers of an earlier run of the same")] = False,
@@ -102,6 +102,8 @@ def command(
         )
         engine = load(model, device=device)
         manifest = {**engine.manifest(), "prompt_sha256": profile_of(engine).sha256}
+        if engine.calibration:  # a confidence is kept with its answer
+            manifest["calibration_sha256"] = hashlib.sha256(repr(engine.calibration.curves).encode()).hexdigest()
         folder = out or Path("runs") / "nano-eval" / _fingerprint(manifest, config)
         folder.mkdir(parents=True, exist_ok=True)
         done = _open_answers(folder, manifest, config, fresh=fresh)

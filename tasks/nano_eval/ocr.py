@@ -92,8 +92,10 @@ def _places(lines: Sequence[Line], num_words: int) -> Iterator[tuple[str, Region
         if len(words) <= num_words:
             continue
         starts: list[int] = []
+        at = 0
         for word in words:
-            starts.append(line.text.index(word, starts[-1] + 1 if starts else 0))
+            starts.append(line.text.index(word, at))
+            at = starts[-1] + len(word)
         for first in range(len(words) - num_words + 1):
             last = first + num_words - 1
             start, end = starts[first], starts[last] + len(words[last])

@@ -66,7 +66,7 @@ def score(answers: Sequence[Answer]) -> Score:
         right=sum(answer.right for answer in answers),
         refused=outcomes.count("refused"),
         wrong_format=outcomes.count("wrong format"),
-        median_s=statistics.median(answer.model_s for answer in answers) if answers else 0.0,
+        median_s=statistics.median(map(_answer_s, answers)) if answers else 0.0,
     )
 
 
@@ -156,6 +156,11 @@ def tables(answers: Sequence[Answer]) -> list[Table]:
                 sides.add_row(name, str(side["correct"]), f"{side['accuracy']:.1%}", *times)
         found.append(sides)
     return found
+
+
+def _answer_s(answer: Answer) -> float:
+    """What the answer took; of the OCR's with its reading of the page, of an episode without the browser's time."""
+    return answer.model_s + (answer.other_s if answer.set == "ocr" else 0.0)
 
 
 def _errors(answers: Sequence[Answer]) -> dict[str, Any]:

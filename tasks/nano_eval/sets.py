@@ -135,15 +135,21 @@ def _by_image(path: Path) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     except OSError as error:
         raise BadRequest(f"{path} cannot be read: {error}") from error
     groups: dict[str, list[dict[str, Any]]] = {}
-    for line in lines:
-        row: dict[str, Any] = json.loads(line)
-        groups.setdefault(str(row["image"]), []).append(row)
+    for number, line in enumerate(lines, start=1):
+        try:
+            row: dict[str, Any] = json.loads(line)
+            groups.setdefault(str(row["image"]), []).append(row)
+        except (ValueError, KeyError, TypeError) as error:
+            raise BadRequest(f"{path}, line {number} names no image: {error!r}") from error
     yield from groups.items()
 
 
 def _read(path: Path) -> NDArray[np.uint8]:
-    with Image.open(path) as image:
-        return np.asarray(image.convert("RGB"))
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("RGB"))
+    except OSError as error:
+        raise BadRequest(f"{path} cannot be read: {error}") from error
 
 
 def count_units(folder: Path, name: str) -> int:

@@ -37,13 +37,13 @@ class EvalConfig:
     """What is asked. A recorded set without a folder is left out; a set of size 0 too."""
 
     first_seed: int = FIRST_SEED
-    large_pages: int = 150
+    large_pages: int = 100
     small_pages: int = 200
     all_controls: bool = False  # of the small pages
     page_boxes: Path | None = None
     desktop_clicks: Path | None = None
     episodes: int = 25  # of each task trained on
-    unseen_episodes: int = 10  # of each task never trained on
+    unseen_episodes: int = 5  # of each task never trained on
     stages: tuple[str, ...] = STAGES
 
     def __post_init__(self) -> None:

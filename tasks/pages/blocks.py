@@ -14,7 +14,7 @@ from ..vocabulary import Kind
 from .icons import TRAINING_ICONS, svg
 from .shown import Marker
 from .training_look import TrainingLook
-from .word_boxes import PageTexts
+from .training_texts import PageTexts
 
 
 class Blocks(Marker):

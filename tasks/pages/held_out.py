@@ -2,9 +2,9 @@
 
 Two families of pages, in typefaces and layouts that no training screen has. "small": sign-up-like forms in small
 windows, in words that training shows, each control asked for by its text or label in a wording that training uses.
-"large": shops, news, mail, settings and the like at 640x480 to 1280x800, in other words and other wordings; controls
-are asked for by text, label, kind, place and icon, and some questions name what is not there. Boxes come from the
-page's own geometry.
+"large": shops, news, mail, settings and the like at 640x480 to 1280x800, in other wordings and mostly other words;
+controls are asked for by text, label, kind, place and icon, and some questions name what is not there. Boxes come from
+the page's own geometry.
 """
 
 from __future__ import annotations

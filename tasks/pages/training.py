@@ -1,7 +1,7 @@
 """Random Chromium pages that moonhand-nano learns from, as screens with questions.
 
-They share nothing with the evaluation pages but the browser and the measuring: other layouts, typefaces, icons, words
-and wordings.
+They share next to nothing with the evaluation pages but the browser and the measuring: other layouts, typefaces, icons
+and wordings, and a few words in a hundred alike.
 """
 
 from __future__ import annotations

@@ -142,14 +142,14 @@ def make_plan(request: TrainRequest) -> TrainPlan:
     from ...agent import named_profile, profile_for
     from ...model import Tokenizer, load_config
     from ...model.counts import count_model
-    from ...model.train import training_device
+    from ...model.engine import device_for
     from ...model.tuning import free_bytes, training_bytes
     from .recorded import check_lessons, find_runs, read_lessons
 
     folder = Path(str(resources.files("moonhand.model") / "nano")) if request.model == "nano" else Path(request.model)
     config, tokenizer = load_config(folder), Tokenizer.load(folder)
     name = "nano" if request.model == "nano" else folder.resolve().name
-    device = training_device(request.device)
+    device = device_for(request.device)
     try:
         profile = (
             named_profile(request.profile)
@@ -193,17 +193,18 @@ def carry_out(plan: TrainPlan, *, watch: Watch | None = None, stop: Callable[[],
 
     `watch` sees every step go by. BadRequest where the folder holds another run.
     """
+    from ...model.engine import device_for
     from ...model.expert_load import watch_experts
     from ...model.lora import Adapter, LoraConfig
     from ...model.replies import ReplyObjective, measure
     from ...model.train import BEST_FILE, CHECKPOINT_FILE, CURVE_FILE, Judge, TrainConfig, Trainer
-    from ...model.train import load_batches, train, training_device  # isort: skip
+    from ...model.train import load_batches, train  # isort: skip
     from ...model.tuning import load_to_train, product_dtype, save_tuned
     from .curves import draw_curves
 
     request, out = plan.request, plan.request.out
     _claim(out, plan.settings())
-    device = training_device(request.device)
+    device = device_for(request.device)
     model = load_to_train(plan.folder, device, all_weights=not plan.rank)
     adapter = None
     if plan.rank:
@@ -238,14 +239,17 @@ def carry_out(plan: TrainPlan, *, watch: Watch | None = None, stop: Callable[[],
     steps = train(trainer, batches, out, judge=judge, stop=stop)
     figures: dict[str, float] = {}
     judged: dict[str, float] = {}
-    with watch_experts(model) as load:
-        for _, figures in steps if watch is None else watch(steps, trainer.step, plan.num_steps):
-            judged = {name: value for name, value in figures.items() if name.startswith("held_")} or judged
+    try:
+        with watch_experts(model) as load:
+            for _, figures in steps if watch is None else watch(steps, trainer.step, plan.num_steps):
+                judged = {name: value for name, value in figures.items() if name.startswith("held_")} or judged
+    except FloatingPointError as error:
+        raise BadRequest(f"{error}; take an --lr below {plan.lr:g} and another --out") from error
     reached = trainer.step
     finished = reached >= plan.num_steps
     tuned = out / f"{plan.name}-tuned"
     if finished:
-        if judge is not None:
+        if judge is not None and (out / BEST_FILE).exists():  # none where --steps was lowered before the first look
             trainer.resume(out / BEST_FILE)
         if adapter is not None:
             adapter.save(out / "adapter", base=str(plan.folder))

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from importlib import resources
 from pathlib import Path
+from statistics import mean
 from typing import Annotated
 
 import typer
@@ -18,11 +19,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ...model.config import ImageConfig, KimiVLConfig, TextConfig, VisionConfig
 from ...model.dense import DenseObjective
+from ...model.engine import device_for
 from ...model.kimi_vl import KimiVL
 from ...model.losses import Vocabulary, initialise
 from ...model.packing import BLANK_LEVELS
 from ...model.tokenizer import NUM_SPECIAL, Tokenizer
-from ...model.train import Judge, TrainConfig, Trainer, load_batches, train, training_device
+from ...model.train import BEST_FILE, Judge, TrainConfig, Trainer, load_batches, train
 from ...model.weights import round_to_bf16, save_checkpoint
 from ..vocabulary import KINDS
 from .curves import draw_curves
@@ -100,7 +102,7 @@ def train_command(
     model = KimiVL(config)
     vocabulary = training_vocabulary(tokenizer)
     initialise(model, vocabulary, seed)
-    model.to(training_device(device))
+    model.to(device_for(device))
     objective = DenseObjective(model, vocabulary, num_characters=len(CHARACTERS), num_kinds=len(KINDS), seed=seed)
     trainer = Trainer(
         model,
@@ -114,7 +116,7 @@ def train_command(
     batches = NanoBatches(out, config, curriculum(steps, small or (), large or ()), seed)
     loader = load_batches(batches, start=trainer.step, workers=workers)
     begin = time.perf_counter()
-    held_out = NanoBatches(out, config, curriculum(steps, small or (), large or ()), seed + 1)
+    held_out = NanoBatches(out, config, curriculum(steps), seed + 1)
     judge = Judge(measure=lambda: _measure(objective, held_out), figure="near_acc", every=max(1, steps // 20))
     with until_interrupted() as stop:
         for step, figures in _with_progress(train(trainer, loader, out, stop=stop, judge=judge), trainer.step, steps):
@@ -122,13 +124,16 @@ def train_command(
                 shown = " ".join(f"{k} {v:.3f}" for k, v in figures.items())
                 typer.echo(f"{time.perf_counter() - begin:7.0f} s  step {step}  {shown}")
     draw_curves(out / "curve.jsonl", out / "curves.png", title="moonhand-nano")
+    if trainer.step >= steps and (out / BEST_FILE).exists():
+        trainer.resume(out / BEST_FILE)
     export(model, out, out / "model")
 
 
 def _measure(objective: DenseObjective, source: NanoBatches) -> dict[str, float]:
     """Means over the last batches of a curriculum with another seed, which nothing is learned from."""
     parts = [objective(source[len(source) - number]).parts for number in range(1, HELD_OUT_BATCHES + 1)]
-    return {name: sum(each.get(name, 0.0) for each in parts) / len(parts) for name in parts[0]}
+    names = set[str]().union(*parts)
+    return {name: mean(each[name] for each in parts if name in each) for name in sorted(names)}
 
 
 def export(model: KimiVL, tokenizer_folder: Path, folder: Path) -> None:

@@ -106,13 +106,14 @@ def read_lessons(
 
 
 def check_lessons(lessons: Iterable[Lesson], profile: PromptProfile, tokenizer: Tokenizer, config: KimiVLConfig) -> int:
-    """The longest lesson's tokens, from the pictures' headers alone.
+    """The most tokens a lesson can take, from the pictures' headers alone: as if no part of a picture were blank.
 
     BadRequest naming the run and turn with a picture that is missing, damaged or too large, or that is too long.
     """
     from ...model import ModelError
     from ...model.replies import count_tokens
 
+    whole = replace(config, image=replace(config.image, blank_levels=None))
     longest = 0
     checked: set[Path] = set()
     for lesson in lessons:
@@ -126,7 +127,7 @@ def check_lessons(lessons: Iterable[Lesson], profile: PromptProfile, tokenizer: 
                 frame=_blank(lesson.frame),
                 history=tuple(replace(step, before=_blank(step.before)) for step in lesson.history),
             )
-            longest = max(longest, count_tokens(sample_of(blank, profile), tokenizer, config))
+            longest = max(longest, count_tokens(sample_of(blank, profile), tokenizer, whole))
         except ModelError as error:
             raise BadRequest(f"{lesson.source}, turn {lesson.turn}: {error}") from error
     return longest
