@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..model import Engine
 
 RUNS = "runs"  # where trajectories go unless told otherwise
-NANO_VIEWPORT = Size(480, 440)  # the largest window nano was trained to see
+NANO_VIEWPORT = Size(480, 440)  # the windows in which nano is at its best
 VIEWPORT = Size(1280, 720)
 
 
