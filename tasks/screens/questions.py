@@ -391,10 +391,10 @@ def _changed(rng: Random, label: str, other: str) -> str:
 
 def _to_list(rng: Random, known: _Known) -> Question | None:
     """Ask for the texts of all controls of a kind, as they are read: row by row, from the left."""
-    kinds = [kind for kind in LISTED_KINDS if 2 <= len(known.by_kind.get(kind, ())) <= LONGEST_LIST]
+    kinds: list[Kind] = [kind for kind in LISTED_KINDS if 2 <= len(known.by_kind.get(kind, ())) <= LONGEST_LIST]
     if not kinds:
         return None
-    kind = rng.choice(kinds)
+    kind: Kind = rng.choice(kinds)
     row_px = min(control.box[3] - control.box[1] for control in known.by_kind[kind])
     in_order = sorted(known.by_kind[kind], key=lambda c: (round((c.box[1] + c.box[3]) / 2 / row_px), c.box[0]))
     if any(not c.label or "," in c.label or len(c.label) > LONGEST_READ for c in in_order):
