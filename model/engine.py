@@ -165,7 +165,12 @@ class _Run:
         self._engine = engine
         self._sampling = sampling
         self._pictures = [picture for message in messages for picture in message.pictures]
-        counts = count_image_tokens(self._pictures, engine.config)
+        self._patches: list[ImagePatches] | None = None
+        if engine.config.image.blank_levels is None:
+            counts = count_image_tokens(self._pictures, engine.config)
+        else:  # only a look tells how many there are
+            self._patches = self._prepare()
+            counts = [patches.num_tokens(engine.config.image) for patches in self._patches]
         self.image_tokens = sum(counts)
         self.prompt_ids = render(messages, engine.tokenizer, counts)
         self._max_length = len(self.prompt_ids) + sampling.max_new_tokens
@@ -197,7 +202,7 @@ class _Run:
         """Read the prompt: the logits after it, and the cache that holds it."""
         engine = self._engine
         started_s = self._now_s()
-        patches = [preprocess(picture.pixels_HW3, engine.config.image) for picture in self._pictures]
+        patches = self._patches or self._prepare()
         features_TD = self._encode(patches) if patches else None
         seen_s = self._now_s()
         ids_BL = torch.tensor([self.prompt_ids], device=engine.device)
@@ -219,6 +224,9 @@ class _Run:
             return numbers_C, ()
         watched = logits_V[list(watch_ids)].float() - logits_V.float().logsumexp(-1)
         return numbers_C, tuple(watched.exp().tolist())
+
+    def _prepare(self) -> list[ImagePatches]:
+        return [preprocess(picture.pixels_HW3, self._engine.config.image) for picture in self._pictures]
 
     def _encode(self, patches: Sequence[ImagePatches]) -> Tensor:
         """All pictures' features in one packed pass."""
