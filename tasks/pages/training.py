@@ -56,7 +56,8 @@ def _is_clear(shown: Shown, question: Question) -> bool:
             return question.control is not None and question.control.kind not in {mark.kind for mark in hidden}
         case "text" | "label":
             label = "" if question.control is None else question.control.label.lower()
-            return label not in {mark.label.lower() for mark in hidden}
+            pictures = {word for icon in shown.icons for word in (icon, *ICON_WORDS[icon])}
+            return label not in {mark.label.lower() for mark in hidden} | pictures
         case "nothing":
             written = " ".join(word.text for word in shown.words)
             cut = [text.lower() for text in shown.texts if " ".join(text.split()) not in written]
