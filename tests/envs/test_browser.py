@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -358,7 +359,11 @@ def test_a_browser_with_a_window_behaves_the_same(chromium: str, serve: Serve, v
 
 def children() -> set[str]:
     """The processes that this one has started and that still run."""
-    return {pid for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()}
+    found: set[str] = set()
+    for task in Path("/proc/self/task").iterdir():
+        with suppress(FileNotFoundError):  # a thread that has just ended
+            found.update((task / "children").read_text().split())
+    return found
 
 
 def has_ended(pid: int, limit_s: float = 20.0) -> bool:
