@@ -1,4 +1,4 @@
-"""Attention over packed images, and multi-head latent attention (MLA) over a latent cache."""
+"""Attention over packed images, and multi-head latent attention (MLA): the plain layer and what the runtime calls."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .config import KV_NORM_EPS, TextConfig
-from .kv_cache import LayerCache
 from .rope import rotate
 
 
@@ -51,8 +50,9 @@ class RMSNorm(nn.Module):
 class LatentAttention(nn.Module):
     """MLA (DeepSeek-V2, section 2.1): keys and values are rebuilt from one latent of R values a token.
 
-    The cache holds the normed latent and the rotated key shared by all heads, R + rope values a token. This is the
-    plain path: it expands keys and values for the whole context.
+    This is the plain path, for training and parity: keys and values of the whole sequence. What a cache holds of a
+    token is its normed latent and the rotated key shared by all heads, R + rope values; `prefill_attention` and
+    `absorbed_attention` work from those.
     """
 
     def __init__(self, config: TextConfig) -> None:
@@ -69,14 +69,8 @@ class LatentAttention(nn.Module):
         )
         self.o_proj = nn.Linear(heads * config.v_head_dim, config.hidden_size, bias=False)
 
-    def forward(
-        self,
-        x_BLD: Tensor,
-        rotations_BLK: Tensor,
-        cache: LayerCache | None = None,
-        mask_LS: Tensor | None = None,
-    ) -> Tensor:
-        """Causal attention of the new tokens over the cached ones and themselves.
+    def forward(self, x_BLD: Tensor, rotations_BLK: Tensor, mask_LS: Tensor | None = None) -> Tensor:
+        """Each token attends to itself and those before it.
 
         `mask_LS` (bool, True where a query may look) replaces the causal rule; training uses it to pack questions.
         """
@@ -90,8 +84,6 @@ class LatentAttention(nn.Module):
         )
         latent_BLR = self.kv_a_layernorm(latent_BLR)
         k_rope = rotate(k_rope.unsqueeze(-2), rotations_BLK).squeeze(-2)
-        if cache is not None:
-            latent_BLR, k_rope = cache.append(latent_BLR, k_rope)
 
         k_nope, v_BSHK = (
             self.kv_b_proj(latent_BLR)
@@ -100,15 +92,86 @@ class LatentAttention(nn.Module):
         )
         k_rope_BSHK = k_rope.unsqueeze(-2).expand(*k_nope.shape[:-1], -1)
         k_BHSK = torch.cat((k_nope, k_rope_BSHK), dim=-1).transpose(1, 2)
-        out_BHLK = _causal_attention(q_BHLK, k_BHSK, v_BSHK.transpose(1, 2), mask_LS)
+        out_BHLK = F.scaled_dot_product_attention(  # scaled by 1/sqrt(K), K the full nope + rope width
+            q_BHLK, k_BHSK, v_BSHK.transpose(1, 2), attn_mask=mask_LS, is_causal=mask_LS is None
+        )
         return self.o_proj(out_BHLK.transpose(1, 2).flatten(2))
 
 
-def _causal_attention(q_BHLK: Tensor, k_BHSK: Tensor, v_BHSK: Tensor, mask_LS: Tensor | None) -> Tensor:
-    """The L queries are the last of the S positions. torch scales by 1/sqrt(K) with K the full nope + rope width."""
-    new, total = q_BHLK.shape[-2], k_BHSK.shape[-2]
-    if mask_LS is None and 1 < new < total:
-        mask_LS = torch.ones(new, total, dtype=torch.bool, device=q_BHLK.device).tril(total - new)
-    return F.scaled_dot_product_attention(
-        q_BHLK, k_BHSK, v_BHSK, attn_mask=mask_LS, is_causal=mask_LS is None and new > 1
-    )
+PIECE_TOKENS = 4096  # latents expanded at a time; at Kimi's sizes in bf16 50 MB of keys and padded values
+
+
+def prefill_attention(q_LHK: Tensor, latents_SC: Tensor, kv_b: Tensor, config: TextConfig) -> Tensor:
+    """Causal attention [L, H, V] of L rotated queries, the last of S tokens, over the S latents of a cache.
+
+    `latents_SC` [S, R + rope] holds normed latents and rotated keys, `kv_b` [H * (nope + V), R] expands them: piece by
+    piece, the pieces' results merged by their log-sum-exps, so that memory does not grow with S. For inference.
+    """
+    new, total = q_LHK.shape[0], latents_SC.shape[0]
+    start = total - new
+    if new < 1 or start < 0:
+        raise ValueError(f"{new} queries cannot be the last of {total} tokens")
+    q_HLK = q_LHK.transpose(0, 1)
+    if total <= PIECE_TOKENS and start == 0:
+        return _attend(q_HLK, *_expand(latents_SC, kv_b, config), is_causal=True)[0][
+            ..., : config.v_head_dim
+        ].transpose(0, 1)
+    out_HLV = q_HLK.new_zeros(q_HLK.shape[0], new, config.v_head_dim, dtype=torch.float32)
+    lse_HL = out_HLV.new_full(out_HLV.shape[:2], float("-inf"))
+    cuts = [*range(0, start, PIECE_TOKENS), *range(start, total, PIECE_TOKENS), total]
+    for begin, end in pairwise(cuts):
+        k_HSK, v_HSK = _expand(latents_SC[begin:end], kv_b, config)
+        first = 0  # of the queries that see the whole piece
+        if begin >= start:
+            own, first = slice(begin - start, end - start), end - start
+            _merge(out_HLV[:, own], lse_HL[:, own], *_attend(q_HLK[:, own], k_HSK, v_HSK, is_causal=True))
+        if first < new:
+            _merge(out_HLV[:, first:], lse_HL[:, first:], *_attend(q_HLK[:, first:], k_HSK, v_HSK, is_causal=False))
+    return out_HLV.transpose(0, 1).to(q_LHK.dtype)
+
+
+def absorbed_attention(q_HK: Tensor, latents_SC: Tensor, kv_b: Tensor, config: TextConfig) -> Tensor:
+    """Attention [H, V] of one rotated query over S latents: the query goes to the latents, nothing is expanded.
+
+    DeepSeek-V2, section 2.1.2: q . (W_UK c) = (W_UK^T q) . c, and sum p (W_UV c) = W_UV sum p c.
+    """
+    up_HUR = kv_b.unflatten(0, (config.num_attention_heads, -1))
+    k_up_HKR, v_up_HVR = up_HUR.split((config.qk_nope_head_dim, config.v_head_dim), dim=1)
+    q_nope, q_rope = q_HK.split((config.qk_nope_head_dim, config.qk_rope_head_dim), dim=-1)
+    q_HR = torch.bmm(q_nope.unsqueeze(1), k_up_HKR).squeeze(1)
+    scores_HS = torch.mm(torch.cat((q_HR, q_rope), dim=-1), latents_SC.T).float() * config.qk_head_dim**-0.5
+    mixed_HR = torch.mm(scores_HS.softmax(-1).to(latents_SC.dtype), latents_SC[:, : config.kv_lora_rank])
+    return torch.bmm(v_up_HVR, mixed_HR.unsqueeze(-1)).squeeze(-1)
+
+
+def _expand(latents_SC: Tensor, kv_b: Tensor, config: TextConfig) -> tuple[Tensor, Tensor]:
+    """Keys and values [H, S, K] of latents; the values are followed by zeros, for kernels that want equal widths."""
+    heads, nope, width = config.num_attention_heads, config.qk_nope_head_dim, config.qk_head_dim
+    latent_SR, k_rope = latents_SC.split((config.kv_lora_rank, config.qk_rope_head_dim), dim=-1)
+    up_SHU = F.linear(latent_SR, kv_b).unflatten(-1, (heads, -1))
+    k_SHK, v_SHK = up_SHU.new_empty(2, latents_SC.shape[0], heads, width)
+    k_SHK[..., :nope] = up_SHU[..., :nope]
+    k_SHK[..., nope:] = k_rope.unsqueeze(1)
+    v_SHK[..., : config.v_head_dim] = up_SHU[..., nope:]
+    v_SHK[..., config.v_head_dim :] = 0
+    return k_SHK.transpose(0, 1), v_SHK.transpose(0, 1)
+
+
+def _attend(q_HLK: Tensor, k_HSK: Tensor, v_HSK: Tensor, *, is_causal: bool) -> tuple[Tensor, Tensor]:
+    """Attention [H, L, K] and the log-sum-exp of the scores, fp32 [H, L]."""
+    q, k, v = (x.unsqueeze(0) for x in (q_HLK, k_HSK, v_HSK))
+    if q_HLK.is_cpu:
+        out, lse = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(q, k, v, 0.0, is_causal)
+    elif q_HLK.dtype in (torch.bfloat16, torch.float16):
+        out, lse = torch.ops.aten._scaled_dot_product_flash_attention(q, k, v, 0.0, is_causal)[:2]
+    else:
+        out, lse = torch.ops.aten._scaled_dot_product_efficient_attention(q, k, v, None, True, 0.0, is_causal)[:2]
+    return out[0], lse[0, :, : q_HLK.shape[1]]
+
+
+def _merge(out_HLV: Tensor, lse_HL: Tensor, part_HLK: Tensor, part_lse_HL: Tensor) -> None:
+    """Take in attention over further keys: each side weighs as much as its share of the sum of exponentials."""
+    share_HL1 = (part_lse_HL - lse_HL).sigmoid().unsqueeze(-1)
+    part_HLV = part_HLK[..., : out_HLV.shape[-1]]
+    out_HLV += (part_HLV - out_HLV) * share_HL1
+    lse_HL.copy_(torch.logaddexp(lse_HL, part_lse_HL))

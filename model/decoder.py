@@ -1,8 +1,8 @@
-"""The text decoder: pre-norm blocks of latent attention and SwiGLU or MoE."""
+"""The text decoder: pre-norm blocks of latent attention and SwiGLU or MoE. This is the plain path, without a cache."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import cast
 
 import torch
@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from .attention import LatentAttention, RMSNorm
 from .config import TextConfig
-from .kv_cache import LatentCache, LayerCache
 from .moe import MLP, MoE
 from .rope import text_rotations
 
@@ -23,8 +22,8 @@ class DecoderLayer(nn.Module):
         self.post_attention_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
         self.mlp = MoE(config) if config.is_moe(index) else MLP(config.hidden_size, config.intermediate_size)
 
-    def forward(self, x_BLD: Tensor, rotations_BLK: Tensor, cache: LayerCache | None, mask_LS: Tensor | None) -> Tensor:
-        x_BLD = x_BLD + self.self_attn(self.input_layernorm(x_BLD), rotations_BLK, cache, mask_LS)
+    def forward(self, x_BLD: Tensor, rotations_BLK: Tensor, mask_LS: Tensor | None = None) -> Tensor:
+        x_BLD = x_BLD + self.self_attn(self.input_layernorm(x_BLD), rotations_BLK, mask_LS)
         return x_BLD + self.mlp(self.post_attention_layernorm(x_BLD))
 
 
@@ -38,27 +37,14 @@ class DecoderStack(nn.Module):
         self.layers = nn.ModuleList(DecoderLayer(config, index) for index in range(config.num_hidden_layers))
         self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
 
-    def forward(
-        self,
-        x_BLD: Tensor,
-        cache: LatentCache | None = None,
-        positions_BL: Tensor | None = None,
-        mask_LS: Tensor | None = None,
-    ) -> Tensor:
-        """Final hidden states [B, L, D]. Positions follow the cache; `positions_BL` and `mask_LS` replace the rule."""
-        num_tokens = x_BLD.shape[1]
-        start = cache.next_position if cache is not None else 0
-        places: Sequence[int] = range(start, start + num_tokens)
+    def forward(self, x_BLD: Tensor, positions_BL: Tensor | None = None, mask_LS: Tensor | None = None) -> Tensor:
+        """Final hidden states [B, L, D]. Tokens stand one after the other and see those before them;
+        `positions_BL` and `mask_LS` (bool, True where a query may look) replace these rules."""
         if positions_BL is None:
-            positions_BL = torch.arange(start, start + num_tokens, device=x_BLD.device)[None]
-        elif cache is not None:
-            places = positions_BL[0].tolist()
+            positions_BL = torch.arange(x_BLD.shape[1], device=x_BLD.device)[None]
         rotations_BLK = text_rotations(positions_BL, self.config.qk_rope_head_dim, self.config.rope_theta)
-        for index, layer in enumerate(self.layers):
-            run = cast("Callable[..., Tensor]", layer)
-            x_BLD = run(x_BLD, rotations_BLK, cache.layer(index) if cache is not None else None, mask_LS)
-        if cache is not None:
-            cache.advance(places)
+        for layer in self.layers:
+            x_BLD = cast("Callable[..., Tensor]", layer)(x_BLD, rotations_BLK, mask_LS)
         return self.norm(x_BLD)
 
 

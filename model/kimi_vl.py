@@ -9,12 +9,14 @@ from torch import Tensor, nn
 
 from .config import KimiVLConfig
 from .decoder import LanguageModel
-from .kv_cache import LatentCache
 from .vision import Grids, MoonViT, Projector, merge_patches
 
 
 class KimiVL(nn.Module):
-    """The whole model. `forward` is the plain path; `encode_images`, `embed` and `decode` are its parts."""
+    """The whole model. `forward` is the plain path; `encode_images`, `embed` and `decode` are its parts.
+
+    `runtime.py` runs the same modules with a cache.
+    """
 
     def __init__(self, config: KimiVLConfig) -> None:
         super().__init__()
@@ -64,22 +66,10 @@ class KimiVL(nn.Module):
         x_BLD = x_BLD.to(features_TD.dtype)
         return x_BLD.masked_scatter(is_media_BL[..., None], features_TD)
 
-    def decode(
-        self,
-        x_BLD: Tensor,
-        cache: LatentCache | None = None,
-        *,
-        last_only: bool = False,
-        positions_BL: Tensor | None = None,
-    ) -> Tensor:
-        """Logits [B, L, V] fp32 (only the last position's with `last_only`); appends to the cache.
-
-        Tokens stand one after the other unless `positions_BL` says where.
-        """
-        hidden_BLD = self.language_model.model(x_BLD, cache, positions_BL)
-        if last_only:
-            hidden_BLD = hidden_BLD[:, -1:]
-        return self.language_model.lm_head(hidden_BLD).float()
+    def decode(self, x_BLD: Tensor, positions_BL: Tensor | None = None) -> Tensor:
+        """Logits [B, L, V] fp32 of whole sequences. Tokens stand one after the other unless
+        `positions_BL` says where."""
+        return self.language_model.lm_head(self.language_model.model(x_BLD, positions_BL)).float()
 
 
 def _as_grids(grid_hw: Tensor | Grids) -> Sequence[tuple[int, int]]:

@@ -5,64 +5,70 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
 
 from .config import TextConfig
 
 
 class LatentCache:
-    """Preallocated latents of every layer; `length` tokens are filled.
+    """Preallocated latents of several sequences, one a row.
 
-    A forward pass appends to each layer and then calls `advance`; `truncate` forgets everything after a prefix.
+    `values` [layers, rows, S, R + rope] holds each token's normed latent and then its rotated key, in the model's
+    dtype. Row r has `lengths[r]` tokens; a forward pass writes behind them and calls `advance`.
     """
 
     def __init__(
-        self, config: TextConfig, batch: int, max_length: int, dtype: torch.dtype, device: torch.device | str = "cpu"
+        self, config: TextConfig, rows: int, max_length: int, dtype: torch.dtype, device: torch.device | str = "cpu"
     ) -> None:
         if max_length < 1 or max_length > config.max_position_embeddings:
             raise ValueError(f"max_length must be 1 to {config.max_position_embeddings}, got {max_length}")
+        if rows < 1:
+            raise ValueError(f"a cache needs at least one row, got {rows}")
         width = config.kv_lora_rank + config.qk_rope_head_dim
-        self.max_length = max_length
-        self.length = 0
-        self._next_positions = [0]  # for each number of tokens kept, the position of the one after them
-        self._rank = config.kv_lora_rank
-        self._values = torch.zeros(config.num_hidden_layers, batch, max_length, width, dtype=dtype, device=device)
-
-    def layer(self, index: int) -> LayerCache:
-        return LayerCache(self._values[index], self.length, self._rank)
+        self.values = torch.zeros(config.num_hidden_layers, rows, max_length, width, dtype=dtype, device=device)
+        self.lengths = [0] * rows
+        self._next_positions = [[0] for _ in range(rows)]  # for each number of tokens kept, the next one's position
 
     @property
-    def next_position(self) -> int:
+    def max_length(self) -> int:
+        return self.values.shape[2]
+
+    @property
+    def nbytes(self) -> int:
+        return self.values.nbytes
+
+    def next_position(self, row: int) -> int:
         """Of the token after those kept: their number, or more where a picture's blank parts were left out."""
-        return self._next_positions[self.length]
+        return self._next_positions[row][self.lengths[row]]
 
-    def advance(self, positions: Sequence[int]) -> None:
-        """Count the tokens that every layer has appended; `positions` are theirs."""
-        self.length += len(positions)
-        self._next_positions += [position + 1 for position in positions]
+    def require_room(self, row: int, count: int) -> None:
+        """ValueError where a row cannot take so many more tokens."""
+        if self.lengths[row] + count > self.max_length:
+            raise ValueError(f"the cache holds {self.max_length} tokens a row, {self.lengths[row] + count} are needed")
 
-    def truncate(self, length: int) -> None:
-        """Keep the first `length` tokens."""
-        if not 0 <= length <= self.length:
-            raise ValueError(f"cannot keep {length} of {self.length} cached tokens")
-        self.length = length
-        del self._next_positions[length + 1 :]
+    def advance(self, row: int, positions: Sequence[int]) -> None:
+        """Count the tokens that every layer has written; `positions` are theirs."""
+        self.require_room(row, len(positions))
+        self.lengths[row] += len(positions)
+        self._next_positions[row] += [position + 1 for position in positions]
 
+    def truncate(self, row: int, length: int) -> None:
+        """Keep the first `length` tokens of a row."""
+        if not 0 <= length <= self.lengths[row]:
+            raise ValueError(f"cannot keep {length} of {self.lengths[row]} cached tokens")
+        self.lengths[row] = length
+        del self._next_positions[row][length + 1 :]
 
-class LayerCache:
-    """One layer's view of the cache during one forward pass."""
-
-    def __init__(self, values_BSR: Tensor, start: int, rank: int) -> None:
-        self._values_BSR = values_BSR
-        self._start = start
-        self._rank = rank
-
-    def append(self, latent_BLR: Tensor, k_rope_BLK: Tensor) -> tuple[Tensor, Tensor]:
-        """Store the new tokens; return latents and rotated keys of all tokens so far."""
-        end = self._start + latent_BLR.shape[1]
-        if end > self._values_BSR.shape[1]:
-            raise ValueError(f"the cache holds {self._values_BSR.shape[1]} tokens, {end} are needed")
-        self._values_BSR[:, self._start : end, : self._rank] = latent_BLR
-        self._values_BSR[:, self._start : end, self._rank :] = k_rope_BLK
-        seen_BSR = self._values_BSR[:, :end]
-        return seen_BSR[..., : self._rank], seen_BSR[..., self._rank :]
+    def grown(self, max_length: int, *, keep: int | None = None) -> LatentCache:
+        """A copy with room for `max_length` tokens a row, of the first `keep` tokens of each (None: of all)."""
+        layers, rows, _, width = self.values.shape
+        other = LatentCache.__new__(LatentCache)
+        other.values = self.values.new_zeros(layers, rows, max_length, width)
+        other.lengths = [min(length, length if keep is None else keep) for length in self.lengths]
+        if max(other.lengths) > max_length:
+            raise ValueError(f"{max(other.lengths)} tokens do not fit into {max_length}")
+        other._next_positions = [
+            positions[: length + 1] for positions, length in zip(self._next_positions, other.lengths, strict=True)
+        ]
+        for row, length in enumerate(other.lengths):
+            other.values[:, row, :length] = self.values[:, row, :length]
+        return other

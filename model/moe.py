@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -74,6 +75,73 @@ class Experts(nn.Module):
         self.down_proj = nn.Parameter(torch.empty(experts, width, inner))
         nn.init.normal_(self.gate_up_proj, std=width**-0.5)
         nn.init.normal_(self.down_proj, std=inner**-0.5)
+
+    @property
+    def num_experts(self) -> int:
+        return self.gate_up_proj.shape[0]
+
+    def weights(self, expert: int) -> tuple[Tensor, Tensor]:
+        """Views of one expert's matrices: gate and up [2I, D], down [D, I]."""
+        return self.gate_up_proj[expert], self.down_proj[expert]
+
+
+class ExpertWeights(Protocol):
+    """Routed experts as `run_experts` reads them; what `weights` gives holds until its next call."""
+
+    @property
+    def num_experts(self) -> int: ...
+    def weights(self, expert: int) -> tuple[Tensor, Tensor]: ...
+
+
+ROWS_TOGETHER = 16  # an expert's rows are filled up to a multiple: kernels are made once a number of rows, at 2 to 4 ms
+
+
+def run_experts(x_LD: Tensor, weights_LA: Tensor, ids_LA: Tensor, experts: ExpertWeights) -> Tensor:
+    """Weighted sum of each token's experts [L, D] for inference with many rows: tokens are sorted by expert, and each
+    expert multiplies its rows once. Sums are fp32; memory is L * A rows of D in x's dtype.
+    """
+    order_N = ids_LA.flatten().argsort(stable=True)
+    if x_LD.is_cuda and x_LD.dtype == torch.bfloat16 and isinstance(experts, Experts):
+        places_N = torch.arange(len(order_N), device=x_LD.device)
+        return _sum_experts(grouped_mm_rows(x_LD, ids_LA, order_N, experts), weights_LA, order_N, places_N)
+    counts_E = torch.bincount(ids_LA.flatten(), minlength=experts.num_experts)
+    filled_E = (counts_E + ROWS_TOGETHER - 1) // ROWS_TOGETHER * ROWS_TOGETHER
+    added_E = (filled_E - counts_E).cumsum(0).roll(1)
+    added_E[0] = 0
+    places_N = torch.arange(len(order_N), device=x_LD.device) + added_E.repeat_interleave(counts_E)
+    filled = filled_E.tolist()
+    tokens = torch.zeros(sum(filled), dtype=torch.int64, device=x_LD.device)
+    tokens[places_N] = order_N // ids_LA.shape[-1]
+    rows_ND = x_LD.new_empty(len(tokens), x_LD.shape[-1])
+    parts = zip(tokens.split(filled), rows_ND.split(filled), strict=True)
+    for expert, (part_N, out_ND) in enumerate(parts):
+        if len(part_N):
+            gate_up_ID, down_DI = experts.weights(expert)
+            gate_NI, up_NI = F.linear(x_LD.index_select(0, part_N), gate_up_ID).chunk(2, dim=-1)
+            torch.mm(F.silu(gate_NI).mul_(up_NI), down_DI.T, out=out_ND)
+    return _sum_experts(rows_ND, weights_LA, order_N, places_N)
+
+
+def grouped_mm_rows(x_LD: Tensor, ids_LA: Tensor, order_N: Tensor, experts: Experts) -> Tensor:
+    """Each expert's rows [L * A, D] one after the other, by torch's grouped kernel: no wait for the device."""
+    expert_E = torch.arange(experts.num_experts, device=ids_LA.device)
+    ends_E = torch.searchsorted(ids_LA.flatten()[order_N], expert_E, right=True).to(torch.int32)
+    rows_ND = x_LD[order_N // ids_LA.shape[-1]]
+    gate_NI, up_NI = F.grouped_mm(rows_ND, experts.gate_up_proj.mT, offs=ends_E).chunk(2, dim=-1)
+    return F.grouped_mm(F.silu(gate_NI).mul_(up_NI), experts.down_proj.mT, offs=ends_E)
+
+
+def _sum_experts(rows_ND: Tensor, weights_LA: Tensor, order_N: Tensor, places_N: Tensor) -> Tensor:
+    """Sum in fp32 of each token's A rows by its fp32 weights; `places_N` says where the rows of `order_N` are.
+
+    `embedding_bag` takes weights of the rows' dtype: a half one is given as the sum of two.
+    """
+    places_LA = torch.empty_like(order_N).scatter_(0, order_N, places_N).view_as(weights_LA)
+    if rows_ND.dtype != weights_LA.dtype:
+        high_LA = weights_LA.to(rows_ND.dtype)
+        weights_LA = torch.cat((high_LA, (weights_LA - high_LA).to(rows_ND.dtype)), dim=-1)
+        places_LA = torch.cat((places_LA, places_LA), dim=-1)
+    return F.embedding_bag(places_LA, rows_ND, mode="sum", per_sample_weights=weights_LA)
 
 
 def grouped_experts(x_LD: Tensor, weights_LA: Tensor, ids_LA: Tensor, gate_up_EID: Tensor, down_EDI: Tensor) -> Tensor:

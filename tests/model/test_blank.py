@@ -108,12 +108,12 @@ def prompt_ids(engine: Engine, messages: list[Message]) -> list[int]:
 
 def test_a_cache_cut_short_goes_on_where_its_last_token_stood(tiny_config: KimiVLConfig) -> None:
     cache = LatentCache(tiny_config.text, 1, 10, torch.float32)
-    cache.advance([0, 1, 5, 9])
-    assert cache.next_position == 10
-    cache.truncate(3)
-    assert cache.next_position == 6
-    cache.advance([6])
-    assert (cache.length, cache.next_position) == (4, 7)
+    cache.advance(0, [0, 1, 5, 9])
+    assert cache.next_position(0) == 10
+    cache.truncate(0, 3)
+    assert cache.next_position(0) == 6
+    cache.advance(0, [6])
+    assert (cache.lengths, cache.next_position(0)) == ([4], 7)
 
 
 def test_the_published_processor_file_keeps_its_fields(tiny_config: KimiVLConfig, sparing: KimiVLConfig) -> None:
