@@ -31,14 +31,19 @@ class Line:
     box: Region
 
 
+def require_packages(*names: str) -> None:
+    """BadRequest, with the command that mends it, where one of these cannot be imported."""
+    missing = [name for name in names if find_spec(name) is None]
+    if missing:
+        raise BadRequest(f"{' and '.join(missing)} not installed: run `pip install {' '.join(names)}`")
+
+
 class TextReader:
     """An OCR engine, loaded once."""
 
     def __init__(self) -> None:
         """BadRequest where the packages are not installed."""
-        missing = [name for name in ("rapidocr", "onnxruntime") if find_spec(name) is None]
-        if missing:
-            raise BadRequest(f"{' and '.join(missing)} not installed: run `pip install rapidocr onnxruntime`")
+        require_packages("rapidocr", "onnxruntime")
         # Screens are upright: leaving out the model that turns lines makes the reader faster.
         quiet = {"Global.log_level": "error", "Global.use_cls": False}
         self._engine: Any = import_module("rapidocr").RapidOCR(params=quiet)

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from ..vocabulary import BUTTONS, CHECKBOXES, FIELDS, HEADINGS, LINKS, TABS, WORDINGS, Kind
-from .canvas import FONT_FAMILIES, Colour, blend, load_font
+from .canvas import FONT_FAMILIES, Colour, blend, draw_theme, load_font
 from .samples import Box, Control, Question, Screen, Word
 
 PROSE: tuple[str, ...] = (
@@ -69,45 +69,6 @@ def _wording(rng: random.Random, kind: Kind) -> str:
 
 
 @dataclass
-class _Theme:
-    page: Colour
-    card: Colour
-    text: Colour
-    muted: Colour
-    accent: Colour
-    on_accent: Colour
-    border: Colour
-    input: Colour
-    link: Colour
-
-
-def _theme(rng: random.Random) -> _Theme:
-    def near(base: int, spread: int) -> Colour:
-        red, green, blue = (max(0, min(255, base + rng.randint(-spread, spread))) for _ in range(3))
-        return red, green, blue
-
-    hue = [rng.randint(20, 90), rng.randint(60, 130), rng.randint(140, 230)]
-    rng.shuffle(hue)
-    accent: Colour = (hue[0], hue[1], hue[2])
-    if rng.random() < 0.25:
-        lifted = [min(255, level + rng.randint(0, 60)) for level in hue]
-        accent = (lifted[0], lifted[1], lifted[2])
-    if rng.random() < 0.12:
-        accent = near(40, 25)
-    if rng.random() < 0.3:
-        page = near(rng.randint(14, 45), 8)
-        card = near(min(70, max(page) + rng.randint(0, 22)), 4)
-        link: Colour = (rng.randint(110, 170), rng.randint(160, 210), 255)
-        return _Theme(page, card, near(232, 18), near(165, 20), accent, near(246, 8), near(88, 20),
-                      near(min(80, max(card) + rng.randint(-12, 14)), 4), link)  # fmt: skip
-    page = near(rng.randint(226, 255), 8)
-    card = near(252, 3) if rng.random() < 0.75 else page
-    border = near(rng.randint(120, 215), 8)
-    link = accent if rng.random() < 0.6 else (0, rng.randint(60, 120), rng.randint(180, 238))
-    return _Theme(page, card, near(34, 26), near(110, 22), accent, near(248, 7), border, near(252, 3), link)
-
-
-@dataclass
 class _Form:
     """A form being laid out from top to bottom in one or two columns."""
 
@@ -120,7 +81,7 @@ class _Form:
 
     def draw(self) -> Screen:
         rng = self.rng
-        self.theme = _theme(rng)
+        self.theme = draw_theme(rng)
         self.image = Image.new("RGB", (self.width_px, self.height_px), self.theme.page)
         self.pen = ImageDraw.Draw(self.image)
         self.family = rng.choice(FONT_FAMILIES)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from moonhand.envs import Region
 from moonhand.tasks.errors import BadRequest
-from moonhand.tasks.nano_eval.ocr import Line, TextReader, find_text
+from moonhand.tasks.nano_eval.ocr import Line, TextReader, find_text, require_packages
 from PIL import Image, ImageDraw, ImageFont
 
 LINES = [
@@ -38,10 +38,10 @@ def test_a_text_that_is_nowhere_has_no_point() -> None:
     assert find_text([], "Sign in").point is None
 
 
-def test_a_missing_reader_is_told_with_what_mends_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("moonhand.tasks.nano_eval.ocr.find_spec", lambda name: None)  # pyright: ignore[reportUnknownLambdaType]
-    with pytest.raises(BadRequest, match="pip install rapidocr"):
-        TextReader()
+def test_a_missing_package_is_told_with_what_mends_it() -> None:
+    require_packages("numpy")
+    with pytest.raises(BadRequest, match="no_such_reader not installed: run `pip install numpy no_such_reader`"):
+        require_packages("numpy", "no_such_reader")
 
 
 @has_reader
