@@ -8,7 +8,7 @@ above, beside or inside their fields, light or dark. It shares nothing with the 
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -114,7 +114,7 @@ class _Form:
             )
             left_px, right_px, top_px = left_px + self._pad(), right_px - self._pad(), top_px + self._pad() * 0.8
         else:
-            self.theme.card = self.theme.page
+            self.theme = replace(self.theme, card=self.theme.page)
         columns = 2 if right_px - left_px > 26 * self.size_px and rng.random() < 0.35 else 1
         if rng.random() < 0.8:
             top_px = self._heading(left_px, right_px, top_px)
