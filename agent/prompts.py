@@ -60,8 +60,9 @@ class PromptProfile:
     grounding_user: str
     agent_system: str | None = None
     agent_user: str | None = None
-    history_steps: int = 10  # earlier steps told
-    history_frames: int = 3  # pictures shown, the current one included
+    history_steps: int = 10  # earlier steps told at most
+    history_frames: int = 3  # pictures shown at most, the current one included
+    history_hop: int = 2  # pictures that are dropped at once when there are too many; 1: a sliding window
     history: Literal["turns", "verbs"] = "turns"  # earlier steps as turns with pictures, or one line of their verbs
     temperature: float = 0.0  # of grounding
     agent_temperature: float = 0.0
@@ -72,8 +73,10 @@ class PromptProfile:
             raise ValueError(f"profile {self.name!r}: grounding_user has no {{instruction}}")
         if self.plans and "{instruction}" not in (self.agent_user or ""):
             raise ValueError(f"profile {self.name!r}: it plans, so agent_user needs {{instruction}}")
-        if self.history_frames < 1 or self.history_steps < 0:
-            raise ValueError(f"profile {self.name!r}: history_frames must be >= 1 and history_steps >= 0")
+        if self.history_frames < 1 or self.history_hop < 1 or self.history_steps < 0:
+            raise ValueError(
+                f"profile {self.name!r}: history_frames and history_hop must be >= 1 and history_steps >= 0"
+            )
 
     @property
     def sha256(self) -> str:
@@ -169,14 +172,16 @@ def agent_turns(profile: PromptProfile, frame: Frame, goal: str, history: Sequen
     """Ask for the next action: earlier steps as assistant turns, their last pictures as user turns, then the task.
 
     Pictures of earlier steps are read from the trajectory. Failures since the last success become a note at the end.
+    What a step adds stands behind what the step before was asked, up to its picture, so that an engine can keep its
+    work: only where `_window` hops do two pictures have to be read again instead of one.
     """
     if profile.agent_user is None:
         raise ValueError(f"profile {profile.name!r} cannot plan: give it plain steps")
     if profile.history == "verbs":
         return (Turn("user", (frame, task_text(profile, goal, done_verbs(history)))),)
-    told = _last_turns(history, profile.history_steps)
-    num_shown = min(profile.history_frames - 1, len(told))
-    unseen, shown = told[: len(told) - num_shown], told[len(told) - num_shown :]
+    done = _turns_done(history)
+    first_told, first_shown = _window(profile, len(done))
+    unseen, shown = done[first_told:first_shown], done[first_shown:]
     turns = [Turn("system", (profile.agent_system,))] if profile.agent_system else []
     if unseen:
         turns.append(Turn("assistant", ("\n".join(_past(number, steps) for number, steps in unseen),)))
@@ -207,14 +212,28 @@ def verb(action: Action) -> str:
     return write_kimi(action, lambda x_px, y_px: (x_px, y_px)).partition("(")[0]
 
 
-def _last_turns(history: Sequence[Step], limit: int) -> list[tuple[int, list[Step]]]:
-    """The last turns that did something, numbered from 1 over the whole run."""
+def _turns_done(history: Sequence[Step]) -> list[tuple[int, list[Step]]]:
+    """The turns that did something, numbered from 1."""
     by_turn: dict[int, list[Step]] = {}
     for step in history:
         if step.action is not None and not step.error:
             by_turn.setdefault(step.turn, []).append(step)
-    numbered = list(enumerate(by_turn.values(), start=1))
-    return numbered[len(numbered) - limit :] if limit < len(numbered) else numbered
+    return list(enumerate(by_turn.values(), start=1))
+
+
+def _window(profile: PromptProfile, num_done: int) -> tuple[int, int]:
+    """Of so many turns done: from which on they are told, and from which on their pictures are shown.
+
+    The checkpoints were trained with a window that slides by one turn a step, which puts other text before every
+    picture at every step. Here pictures gather up to `history_frames`, never more than was trained with, and then
+    `history_hop` leave at once. With 3 and 2 the model sees 3 and 2 in turn: always one earlier picture with what was
+    done there. A hop of 3 would never read a picture twice, but forget them all each time. Steps leave the text only
+    together with pictures, which stand behind it.
+    """
+    num_frames = min(profile.history_frames - 1, profile.history_steps)  # of earlier turns
+    hop = min(profile.history_hop, num_frames + 1)
+    hops = max(0, -(-(num_done - num_frames) // hop))
+    return max(0, hops * hop + num_frames - profile.history_steps), hops * hop
 
 
 def _past(number: int, steps: list[Step]) -> str:

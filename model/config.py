@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeVar, cast
 from .errors import BadConfig
 
 DTypeName = Literal["bfloat16", "float16", "float32"]
+Quantization = Literal["int8", "int4"]  # of the decoder's large matrices: see `quantize.py`
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +128,7 @@ class KimiVLConfig:
     image: ImageConfig
     media_placeholder_token_id: int
     torch_dtype: DTypeName = "bfloat16"
+    quantization: Quantization | None = None  # None: all weights are numbers of torch_dtype
 
     def __post_init__(self) -> None:
         if not 0 <= self.media_placeholder_token_id < self.text.vocab_size:
@@ -150,7 +152,7 @@ class KimiVLConfig:
             config,
             "config",
             {"text_config", "vision_config", "media_placeholder_token_id", "torch_dtype", "dtype", "auto_map"}
-            | {"ignore_index"}
+            | {"ignore_index", "quantization_config"}
             | _GENERIC_KEYS,
         )
         text = _mapping(config, "text_config", "config")
@@ -174,12 +176,14 @@ class KimiVLConfig:
             image=_read(ImageConfig, image, "preprocessor_config"),
             media_placeholder_token_id=_integer(config, "media_placeholder_token_id", "config"),
             torch_dtype=dtype,
+            quantization=_quantization(config),
         )
 
     def to_json(self) -> dict[str, Any]:
         """The content of `config.json`, in the published layout."""
         text = _plain(self.text) | {k: v for k, v in _TEXT_FIXED.items() if k != "num_nextn_predict_layers"}
         text["num_key_value_heads"] = self.text.num_attention_heads
+        quantised = {} if self.quantization is None else {"quantization_config": _quantization_json(self.quantization)}
         return {
             "architectures": ["KimiVLForConditionalGeneration"],
             "model_type": "kimi_vl",
@@ -189,6 +193,7 @@ class KimiVLConfig:
             "tie_word_embeddings": False,
             "text_config": text,
             "vision_config": _plain(self.vision) | {"model_type": "moonvit"},
+            **quantised,
         }
 
     def preprocessor_json(self) -> dict[str, Any]:
@@ -249,6 +254,26 @@ _GENERIC_KEYS = {
     "temperature", "tf_legacy_loss", "tie_encoder_decoder", "tie_word_embeddings", "tokenizer_class", "top_k",
     "top_p", "torch_dtype", "torchscript", "transformers_version", "typical_p", "use_bfloat16", "use_cache",
 }  # fmt: skip
+
+
+def _quantization_json(quantization: Quantization) -> dict[str, Any]:
+    return {"quant_method": "moonhand", "format": 1, "weights": quantization}
+
+
+def _quantization(config: Mapping[str, Any]) -> Quantization | None:
+    """What `quantization_config` says, which is one of ours or absent."""
+    given = config.get("quantization_config")
+    kinds: tuple[Quantization, ...] = ("int8", "int4")
+    for kind in kinds:
+        if given == _quantization_json(kind):
+            return kind
+    if given is not None:
+        raise BadConfig(
+            f"config.quantization_config {given!r} is of another program or version: give the checkpoint it was made "
+            "from, and quantise that with `moonhand model quantize`"
+        )
+    return None
+
 
 Section = TypeVar("Section", TextConfig, VisionConfig, ImageConfig)
 

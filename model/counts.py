@@ -8,7 +8,8 @@ from math import prod
 from pathlib import Path
 
 from .config import KimiVLConfig, load_config
-from .weights import FP32_SUFFIX, Place, empty_model, model_layout
+from .layout import Place, empty_model, model_layout
+from .memory import place_bytes
 
 _BYTES = {"bfloat16": 2, "float16": 2, "float32": 4}
 
@@ -29,7 +30,8 @@ class ModelCounts:
     experts: int
     experts_active: int
     layers: int
-    bytes: int  # of all tensors in the dtype config.json names
+    bytes: int  # of all tensors in the dtype config.json names, or quantised as it says
+    cache_bytes_per_token: int  # latents of a token of context, in that dtype
 
     def to_json(self) -> dict[str, int]:
         return asdict(self)
@@ -58,10 +60,10 @@ def count_model(config: KimiVLConfig) -> ModelCounts:
         experts=text.n_routed_experts,
         experts_active=text.num_experts_per_tok,
         layers=text.num_hidden_layers,
-        bytes=sum(
-            prod(place.shape) * (4 if name.endswith(FP32_SUFFIX) else _BYTES[config.torch_dtype])
-            for name, place in layout.items()
-        ),
+        bytes=sum(place_bytes(place, _BYTES[config.torch_dtype], config.quantization) for place in layout.values()),
+        cache_bytes_per_token=text.num_hidden_layers
+        * (text.kv_lora_rank + text.qk_rope_head_dim)
+        * _BYTES[config.torch_dtype],
     )
 
 

@@ -8,15 +8,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib import metadata, resources
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
 
 from .calibration import Calibration, load_calibration
 from .chat import Message
-from .config import KimiVLConfig
+from .config import KimiVLConfig, Quantization
 from .errors import BadTokenizer, NoDevice
 from .generation import GeneratedToken, Generation, Replies
 from .image import ImageTransform, image_transform
@@ -28,6 +29,7 @@ from .sight import Sight
 from .tokenizer import Tokenizer
 from .weights import load_model, weight_files
 
+MAX_GRAPH_ROWS = 64  # of one captured decode step
 DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
 
 
@@ -118,6 +120,7 @@ class Engine:
             "model": self.name,
             "device": str(self.device),
             "dtype": str(self.dtype).removeprefix("torch."),
+            "quantization": self.config.quantization,
             "settings": asdict(self.settings),
             "image_processor": self.config.preprocessor_json(),
             "weights_sha256": self._weights_sha256,
@@ -137,6 +140,11 @@ class Engine:
         return torch.tensor([each[0] for each in ids], device=self.device)
 
     @cached_property
+    def number_tokens(self) -> frozenset[int]:
+        """The same as a set; empty where there are none."""
+        return frozenset() if self.number_ids is None else frozenset(self.number_ids.tolist())
+
+    @cached_property
     def _weights_sha256(self) -> dict[str, str]:
         if self.folder is None:
             return {}
@@ -148,24 +156,46 @@ def load(
     *,
     device: str | torch.device = "auto",
     dtype: str | torch.dtype = "auto",
+    quantize: str | None = None,
     settings: EngineConfig | None = None,
 ) -> Engine:
     """An engine from a checkpoint folder, or from `nano`, the small model in the package.
 
-    `auto` takes a CUDA device if there is one, and bf16 wherever the hardware multiplies it, else fp32.
+    `auto` takes a CUDA device if there is one, and bf16 wherever the hardware multiplies it, else fp32. `quantize`
+    "int8" or "int4" holds the decoder's large matrices in so many bits; a folder that is quantised already needs no
+    such word. Everything that can be refused is refused before a weight is read: NoDevice, BadConfig, BadTokenizer,
+    BadCheckpoint, NotEnoughMemory.
     """
     folder = Path(str(resources.files("moonhand.model") / "nano")) if path == "nano" else Path(path)
     chosen_device = device_for(device)
     chosen_dtype = _dtype(dtype, chosen_device)
     tokenizer = Tokenizer.load(folder)
-    model = load_model(folder, device=chosen_device, dtype=chosen_dtype)
+    model = load_model(folder, device=chosen_device, dtype=chosen_dtype, quantize=_quantization(quantize))
     name = "nano" if path == "nano" else folder.resolve().name
     return Engine(model, tokenizer, name=name, folder=folder, settings=settings)
 
 
 def decode_step(model: KimiVL) -> Step | None:
-    """The fastest decode step this model can have here; None: torch alone."""
-    return None
+    """The fastest decode step this model can have here; None: torch alone.
+
+    Modules that somebody watches or changes through hooks (an adapter) are run as modules.
+    """
+    hooked = any(module._forward_hooks for module in model.modules())  # pyright: ignore[reportPrivateUsage] (no other way)
+    weight = model.language_model.model.embed_tokens.weight
+    if hooked or weight.dtype == torch.float16:
+        return None
+    if weight.device.type == "cuda":
+        if find_spec("triton") is None:
+            return None
+        from .cuda_step import GraphStep
+
+        return GraphStep(model, MAX_GRAPH_ROWS)
+    if weight.device.type != "cpu":
+        return None
+    from .native import NativeStep, Unavailable, load_library
+
+    library = load_library()
+    return None if isinstance(library, Unavailable) else NativeStep(model, library)
 
 
 def _require_match(config: KimiVLConfig, tokenizer: Tokenizer) -> None:
@@ -204,6 +234,16 @@ def _dtype(dtype: str | torch.dtype, device: torch.device) -> torch.dtype:
     if chosen is None or chosen not in DTYPES.values():
         raise NoDevice(f"dtype {dtype!r} is not one of auto, {', '.join(DTYPES)}")
     return chosen
+
+
+def _quantization(quantize: str | None) -> Quantization | None:
+    kinds: tuple[Quantization, ...] = get_args(Quantization)
+    for kind in kinds:
+        if quantize == kind:
+            return kind
+    if quantize is not None:
+        raise NoDevice(f"quantize {quantize!r} is not one of {', '.join(kinds)}")
+    return None
 
 
 def cpu_multiplies_bf16() -> bool:

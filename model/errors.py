@@ -5,6 +5,8 @@ ModelError
     BadTokenizer     tiktoken.model or tokenizer_config.json: unreadable, incomplete, contradictory
     BadCheckpoint    safetensors files: unreadable, or tensors unknown, missing, filled twice, of another shape
     BadImage         a picture the processor cannot take
+    NotEnoughMemory  the weights would not fit this machine or device; checked before any of them is read
+    NotEnoughDisk    a checkpoint to be written would not fit its disk, or could not be written
     ContextTooLong   the prompt and the reply asked for do not fit the model's context
     NoDevice         the device or dtype asked for is not available here
 """
@@ -26,6 +28,14 @@ class BadTokenizer(ModelError):
 
 class BadCheckpoint(ModelError):
     """The weight files cannot be used."""
+
+
+class NotEnoughMemory(ModelError):
+    """The model is larger than the memory that is free; raised before any work is done."""
+
+
+class NotEnoughDisk(ModelError):
+    """The checkpoint cannot be written where it was to go; nothing of it is left there."""
 
 
 class BadImage(ModelError):

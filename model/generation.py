@@ -73,9 +73,8 @@ class Replies:
         ]
         for reply in self._replies:
             _require_fits(reply.prompt, sampling, engine.config.text.max_position_embeddings)
-        self._stops = sampling.stop_ids
-        if self._stops is None:
-            self._stops = frozenset((engine.tokenizer.im_end, engine.tokenizer.eos))
+        family = frozenset((engine.tokenizer.im_end, engine.tokenizer.eos))
+        self._stops = family if sampling.stop_ids is None else sampling.stop_ids
         self._vision_s = self._prefill_s = self._decode_s = 0.0
 
     def __iter__(self) -> Iterator[tuple[int, GeneratedToken]]:
@@ -85,19 +84,13 @@ class Replies:
         cache = self._open_cache()
         try:
             logits_NV = self._prefill(cache)
-            active = list(range(len(self._replies)))
-            while active:
-                going: list[int] = []
-                for logits_V, row in zip(logits_NV, active, strict=True):
-                    token = self._next_token(self._replies[row], logits_V)
-                    if token is None:
-                        continue
-                    yield row, token
-                    if len(self._replies[row].tokens) < self._sampling.max_new_tokens:
-                        going.append(row)
-                active = going
-                if active:
-                    logits_NV = self._step(cache, active)
+            rows = list(range(len(self._replies)))
+            while rows:
+                spoken = self._next_tokens(rows, logits_NV)
+                yield from spoken
+                rows = [row for row, _ in spoken if len(self._replies[row].tokens) < self._sampling.max_new_tokens]
+                if rows:
+                    logits_NV = self._step(cache, rows)
         finally:
             self._close_cache(cache)
 
@@ -125,13 +118,16 @@ class Replies:
     def _open_cache(self) -> LatentCache:
         """Room for all prompts and replies; for a single request with what an earlier prompt left of its own."""
         engine = self._engine
-        room = max(len(reply.prompt.ids) for reply in self._replies) + self._sampling.max_new_tokens
+        needed = max(len(reply.prompt.ids) for reply in self._replies) + self._sampling.max_new_tokens
+        # Whole blocks, so that the next prompt of a run mostly finds room behind this one.
+        block = 8192 if engine.device.type == "cuda" else 1024
+        room = min(-(-needed // block) * block, engine.config.text.max_position_embeddings)
         if engine.prefixes is not None and len(self._replies) == 1:
             (reply,) = self._replies
             found = engine.prefixes.take(reply.prompt.keys)
             if found is not None:
                 cache, reply.cached_tokens = found
-                return cache if cache.max_length >= room else cache.grown(room)
+                return cache if cache.max_length >= needed else cache.grown(room)
         return LatentCache(engine.config.text, len(self._replies), room, engine.dtype, engine.device)
 
     def _close_cache(self, cache: LatentCache) -> None:
@@ -170,21 +166,25 @@ class Replies:
         self._decode_s += self._now_s() - started_s
         return logits_NV
 
-    def _next_token(self, reply: _Reply, logits_V: Tensor) -> GeneratedToken | None:
-        """The next token of a reply; None where it has ended."""
-        token, logprob = choose(logits_V, self._sampling, reply.generator)
-        if token in (self._stops or ()):
-            reply.finish_reason = "stop"
-            return None
-        generated = GeneratedToken(token, reply.decoder.push(token), logprob, *self._alternatives(token, logits_V))
-        reply.tokens.append(generated)
-        return generated
+    def _next_tokens(self, rows: Sequence[int], logits_NV: Tensor) -> list[tuple[int, GeneratedToken]]:
+        """One more token for each of these replies, but for those that end here."""
+        spoken: list[tuple[int, GeneratedToken]] = []
+        chosen = choose(logits_NV, self._sampling, [self._replies[row].generator for row in rows])
+        for row, logits_V, (token, logprob) in zip(rows, logits_NV, chosen, strict=True):
+            reply = self._replies[row]
+            if token in self._stops:
+                reply.finish_reason = "stop"
+                continue
+            text = reply.decoder.push(token)
+            reply.tokens.append(GeneratedToken(token, text, logprob, *self._alternatives(token, logits_V)))
+            spoken.append((row, reply.tokens[-1]))
+        return spoken
 
     def _alternatives(self, token: int, logits_V: Tensor) -> tuple[npt.NDArray[np.float32] | None, tuple[float, ...]]:
         """What else could have stood here: the numbers, where the token is one, and the watched tokens."""
         number_ids_C, watch_ids = self._engine.number_ids, self._sampling.watch_ids
         numbers_C = None
-        if number_ids_C is not None and bool((number_ids_C == token).any()):
+        if number_ids_C is not None and token in self._engine.number_tokens:
             numbers_C = logits_V[number_ids_C].float().softmax(-1).cpu().numpy()
         if not watch_ids:
             return numbers_C, ()

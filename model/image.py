@@ -1,7 +1,8 @@
 """A picture becomes patches: the Kimi-VL image processor, and the one map between screenshot px and 0..1.
 
 The steps and their order are the published processor's: rescale only above the patch limit (PIL bicubic, truncated
-sizes), zero padding on the right and the bottom to whole merge groups, mean and std, row-major patches.
+sizes), zero padding on the right and the bottom to whole merge groups, row-major patches. Mean and std come last and on
+the model's device (`vision.normalise`): bytes are a quarter to carry.
 """
 
 from __future__ import annotations
@@ -48,13 +49,13 @@ class ImageTransform:
 
 @dataclass(frozen=True, kw_only=True)
 class ImagePatches:
-    """One preprocessed picture: `pixel_values_PCHW` float32 [P, 3, p, p], `grid_hw` in patches.
+    """One preprocessed picture: `pixels_PCHW` uint8 [P, 3, p, p], as yet without mean and std, `grid_hw` in patches.
 
     Where blank parts are left out, `kept_TM` int64 [T, M] says for each image token that stays the places of its M
     patches in the grid, row by row, and the patches come in that order; else all do, row by row.
     """
 
-    pixel_values_PCHW: npt.NDArray[np.float32]
+    pixels_PCHW: npt.NDArray[np.uint8]
     grid_hw: tuple[int, int]
     transform: ImageTransform
     kept_TM: npt.NDArray[np.int64] | None = None
@@ -116,10 +117,7 @@ def preprocess(picture: npt.NDArray[np.uint8] | Image.Image, config: ImageConfig
     if config.blank_levels is not None:
         kept_TM = token_places(grid_hw, config.merge_kernel_size)[_not_blank(canvas_HWC, config, config.blank_levels)]
         patches_PCHW = patches_PCHW[kept_TM.flatten()]
-    values_PCHW = patches_PCHW.astype(np.float32) / np.float32(255)
-    mean_C11, std_C11 = (np.asarray(x, np.float32).reshape(3, 1, 1) for x in (config.image_mean, config.image_std))
-    values_PCHW = (values_PCHW - mean_C11) / std_C11
-    return ImagePatches(pixel_values_PCHW=values_PCHW, grid_hw=grid_hw, transform=transform, kept_TM=kept_TM)
+    return ImagePatches(pixels_PCHW=patches_PCHW, grid_hw=grid_hw, transform=transform, kept_TM=kept_TM)
 
 
 def count_tokens(picture: npt.NDArray[np.uint8], config: ImageConfig) -> int:

@@ -93,7 +93,9 @@ class ExpertWeights(Protocol):
     def weights(self, expert: int) -> tuple[Tensor, Tensor]: ...
 
 
-ROWS_TOGETHER = 16  # an expert's rows are filled up to a multiple: kernels are made once a number of rows, at 2 to 4 ms
+# Half-precision kernels of the CPU are made anew for each number of rows, at 2 to 4 ms: an expert's rows are filled up
+# to a multiple of this.
+ROWS_TOGETHER = 16
 
 
 def run_experts(x_LD: Tensor, weights_LA: Tensor, ids_LA: Tensor, experts: ExpertWeights) -> Tensor:
@@ -103,9 +105,10 @@ def run_experts(x_LD: Tensor, weights_LA: Tensor, ids_LA: Tensor, experts: Exper
     order_N = ids_LA.flatten().argsort(stable=True)
     if x_LD.is_cuda and x_LD.dtype == torch.bfloat16 and isinstance(experts, Experts):
         places_N = torch.arange(len(order_N), device=x_LD.device)
-        return _sum_experts(grouped_mm_rows(x_LD, ids_LA, order_N, experts), weights_LA, order_N, places_N)
+        return sum_experts(grouped_mm_rows(x_LD, ids_LA, order_N, experts), weights_LA, order_N, places_N)
     counts_E = torch.bincount(ids_LA.flatten(), minlength=experts.num_experts)
-    filled_E = (counts_E + ROWS_TOGETHER - 1) // ROWS_TOGETHER * ROWS_TOGETHER
+    multiple = 1 if x_LD.dtype == torch.float32 else ROWS_TOGETHER
+    filled_E = (counts_E + multiple - 1) // multiple * multiple
     added_E = (filled_E - counts_E).cumsum(0).roll(1)
     added_E[0] = 0
     places_N = torch.arange(len(order_N), device=x_LD.device) + added_E.repeat_interleave(counts_E)
@@ -119,7 +122,7 @@ def run_experts(x_LD: Tensor, weights_LA: Tensor, ids_LA: Tensor, experts: Exper
             gate_up_ID, down_DI = experts.weights(expert)
             gate_NI, up_NI = F.linear(x_LD.index_select(0, part_N), gate_up_ID).chunk(2, dim=-1)
             torch.mm(F.silu(gate_NI).mul_(up_NI), down_DI.T, out=out_ND)
-    return _sum_experts(rows_ND, weights_LA, order_N, places_N)
+    return sum_experts(rows_ND, weights_LA, order_N, places_N)
 
 
 def grouped_mm_rows(x_LD: Tensor, ids_LA: Tensor, order_N: Tensor, experts: Experts) -> Tensor:
@@ -131,7 +134,7 @@ def grouped_mm_rows(x_LD: Tensor, ids_LA: Tensor, order_N: Tensor, experts: Expe
     return F.grouped_mm(F.silu(gate_NI).mul_(up_NI), experts.down_proj.mT, offs=ends_E)
 
 
-def _sum_experts(rows_ND: Tensor, weights_LA: Tensor, order_N: Tensor, places_N: Tensor) -> Tensor:
+def sum_experts(rows_ND: Tensor, weights_LA: Tensor, order_N: Tensor, places_N: Tensor) -> Tensor:
     """Sum in fp32 of each token's A rows by its fp32 weights; `places_N` says where the rows of `order_N` are.
 
     `embedding_bag` takes weights of the rows' dtype: a half one is given as the sum of two.

@@ -16,6 +16,7 @@ from .config import KimiVLConfig
 from .image import ImagePatches, count_tokens, preprocess
 from .reuse import Key, picture_digest, prompt_keys
 from .tokenizer import Tokenizer
+from .vision import normalise
 
 
 class PromptPicture:
@@ -88,12 +89,17 @@ def count_image_tokens(pictures: Sequence[Picture], config: KimiVLConfig) -> lis
     return [count_tokens(picture.pixels_HW3, config.image) for picture in pictures]
 
 
-def stack_patches(patches: Sequence[ImagePatches], config: KimiVLConfig) -> Tensor:
-    """All pictures' patches in one pack, fp32 [P, 3, p, p]."""
+def stack_patches(
+    patches: Sequence[ImagePatches],
+    config: KimiVLConfig,
+    *,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> Tensor:
+    """All pictures' patches in one pack [P, 3, p, p], as the tower reads them; bytes until they are on the device."""
     p = config.vision.patch_size
-    return torch.from_numpy(
-        np.concatenate([np.zeros((0, 3, p, p), np.float32), *(each.pixel_values_PCHW for each in patches)])
-    )
+    pixels_PCHW = np.concatenate([np.zeros((0, 3, p, p), np.uint8), *(each.pixels_PCHW for each in patches)])
+    return normalise(torch.from_numpy(pixels_PCHW).to(device), config.image, dtype)
 
 
 def kept_tokens(patches: Sequence[ImagePatches], device: torch.device) -> list[Tensor] | None:

@@ -39,3 +39,15 @@ def rotate(x_HK: Tensor, rotations_K: Tensor) -> Tensor:
     """Turn the adjacent pairs of the last dimension [..., heads, K] by [..., K/2], the same for every head."""
     pairs = torch.view_as_complex(x_HK.float().unflatten(-1, (-1, 2)))
     return torch.view_as_real(pairs * rotations_K.unsqueeze(-2)).flatten(-2).to(x_HK.dtype)
+
+
+def rotate_in_place(x_PHK: Tensor, rotations_PK: Tensor) -> None:
+    """`rotate`, written over its argument, to the same numbers: fp32 copies stay small enough for a processor's cache.
+
+    Not for training: autograd needs what is written over.
+    """
+    rows = 128 if x_PHK.is_cpu else max(1, len(x_PHK))
+    for part_PHK, part_PK in zip(x_PHK.split(rows), rotations_PK.split(rows), strict=True):
+        pairs = torch.view_as_complex(part_PHK.float().unflatten(-1, (-1, 2)))
+        pairs *= part_PK.unsqueeze(-2)
+        part_PHK.copy_(torch.view_as_real(pairs).flatten(-2))

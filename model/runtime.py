@@ -52,9 +52,13 @@ class TextRuntime:
         self._chunk_tokens = chunk_tokens
 
     def step(self, x_BD: Tensor, cache: LatentCache, rows: Sequence[int]) -> Tensor:
-        """Logits [B, V] fp32 after one more token in each of `rows`, from embeddings [B, D]."""
-        if self._step is not None and len(rows) <= self._step.max_rows:
-            return self._step(x_BD, cache, rows)
+        """Logits [B, V] fp32 after one more token in each of `rows`, from embeddings [B, D]; valid until the next."""
+        if self._step is not None:
+            size = self._step.max_rows
+            if len(rows) <= size:
+                return self._step(x_BD, cache, rows)
+            groups = zip(x_BD.split(size), range(0, len(rows), size), strict=True)
+            return torch.cat([self._step(x, cache, rows[at : at + size]).clone() for x, at in groups])
         return self.prefill(x_BD, cache, [Span(row, 1) for row in rows], [cache.next_position(row) for row in rows])
 
     def prefill(self, x_LD: Tensor, cache: LatentCache, spans: Sequence[Span], positions: Sequence[int]) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -34,23 +35,28 @@ class SamplingConfig:
             raise ValueError(f"max_new_tokens must be >= 1, got {self.max_new_tokens}")
 
 
-def choose(logits_V: Tensor, config: SamplingConfig, generator: torch.Generator) -> tuple[int, float]:
-    """The next id and its log-probability under the model's own distribution (temperature 1, no cut, fp32).
+def choose(logits_NV: Tensor, config: SamplingConfig, generators: Sequence[torch.Generator]) -> list[tuple[int, float]]:
+    """For each row the next id and its log-probability under the model's own distribution (temperature 1, no cut).
 
-    The draw is made on the CPU with a CPU `generator`, so a seed means the same on every device.
+    Draws are made on the CPU, each row with its own CPU generator, so a seed means the same on every device and in
+    any company.
     """
-    logprobs_V = logits_V.float().log_softmax(-1)
+    logprobs_NV = logits_NV.float().log_softmax(-1)
     if config.temperature == 0:
-        token = int(logprobs_V.argmax())
+        ids_N = logprobs_NV.argmax(-1)
     else:
-        probabilities_V = _keep_top((logprobs_V.cpu() / config.temperature).softmax(-1), config.top_p)
-        if not bool(probabilities_V.isfinite().all()):
+        probabilities_NV = (logprobs_NV.cpu() / config.temperature).softmax(-1)
+        if not bool(probabilities_NV.isfinite().all()):
             raise ModelError(_NOT_FINITE)
-        token = int(torch.multinomial(probabilities_V, 1, generator=generator))
-    logprob = float(logprobs_V[token])
-    if not math.isfinite(logprob):
+        drawn = [
+            torch.multinomial(_keep_top(probabilities_V, config.top_p), 1, generator=generator)
+            for probabilities_V, generator in zip(probabilities_NV, generators, strict=True)
+        ]
+        ids_N = torch.cat(drawn).to(logits_NV.device)
+    logprobs_N = logprobs_NV.gather(-1, ids_N[:, None])[:, 0].tolist()
+    if not all(map(math.isfinite, logprobs_N)):
         raise ModelError(_NOT_FINITE)
-    return token, logprob
+    return list(zip(ids_N.tolist(), logprobs_N, strict=True))
 
 
 _NOT_FINITE = "the logits are not finite: the weights are damaged, or fp16 overflows (load with dtype float32)"

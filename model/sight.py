@@ -40,7 +40,7 @@ class Sight:
     def _encode(self, pictures: Sequence[PromptPicture]) -> Sequence[Tensor]:
         weight = self._model.multi_modal_projector.linear_2.weight
         patches = [picture.patches for picture in pictures]
-        pixels_PCHW = stack_patches(patches, self._model.config).to(device=weight.device, dtype=weight.dtype)
+        pixels_PCHW = stack_patches(patches, self._model.config, device=weight.device, dtype=weight.dtype)
         kept_TM = kept_tokens(patches, weight.device)
         features_TD = self._model.encode_images(pixels_PCHW, [each.grid_hw for each in patches], kept_TM)
         self.num_encoded += len(pictures)

@@ -1,174 +1,185 @@
-"""Checkpoint folders: safetensors in the published layout to and from a model, strictly.
+"""Checkpoint folders: safetensors in the published layout to and from a model, strictly and tensor by tensor.
 
-Names are the published ones on both sides, but for the routed experts, which the model holds stacked.
-`checkpoint_layout` is the one table between the two; loading, saving and counting all read it.
+In a folder of quantised weights, a quantised tensor `x.weight` is stored as `x.weight.codes` and `x.weight.scales` in
+the format of `quantized_weight.py`; all else is as published.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import cast
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file  # pyright: ignore[reportUnknownVariableType] (PathLike without parameter)
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
-from .config import DTypeName, KimiVLConfig, load_config
+from .config import DTypeName, KimiVLConfig, Quantization, load_config
 from .errors import BadCheckpoint
 from .kimi_vl import KimiVL
+from .layout import FP32_SUFFIX, Place, empty_model, model_layout
+from .memory import require_memory
+from .quantize import BITS, install_quantized, quantized_bits
+from .quantized_weight import QuantizedWeight, empty_quantized, quantize_into, quantized_shapes
+from .tensor_files import (
+    INDEX_FILE,
+    MAX_SHARD_BYTES,
+    SINGLE_FILE,
+    StoredTensor,
+    TensorReader,
+    TensorSpec,
+    spec_of,
+    stored_tensors,
+    weight_files,
+    write_json,
+    write_shards,
+)
 
-SINGLE_FILE = "model.safetensors"
-INDEX_FILE = "model.safetensors.index.json"
-FLOAT_DTYPES = {"BF16": torch.bfloat16, "F16": torch.float16, "F32": torch.float32}
-IGNORED_SUFFIX = "rotary_emb.inv_freq"  # a table some writers save; it is computed here
-FP32_SUFFIX = ".e_score_correction_bias"  # rounding it to 16 bits would change which experts are chosen
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a checkpoint tensor lives in the model: a parameter, or some rows of one expert's slice of it."""
-
-    parameter: str
-    shape: tuple[int, ...]
-    expert: int | None = None
-    first_row: int = 0
-
-    def of(self, parameter: Tensor) -> Tensor:
-        """The part of the parameter that this tensor is, as a view."""
-        if self.expert is None:
-            return parameter
-        return parameter[self.expert, self.first_row : self.first_row + self.shape[0]]
+CODES, SCALES = ".codes", ".scales"
+_FLOATS = frozenset({"BF16", "F16", "F32"})
 
 
-def checkpoint_layout(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Place]:
-    """Every tensor of the checkpoint by its published name, from the shapes of the model's own parameters."""
-    layout: dict[str, Place] = {}
-    for name, shape in shapes.items():
-        stack, _, kind = name.rpartition(".")
-        if not stack.endswith(".mlp.experts"):
-            layout[name] = Place(name, shape)
-            continue
-        experts, rows, columns = shape
-        parts = ("gate_proj", "up_proj") if kind == "gate_up_proj" else ("down_proj",)
-        height = rows // len(parts)
-        for expert in range(experts):
-            for number, part in enumerate(parts):
-                place = Place(name, (height, columns), expert, number * height)
-                layout[f"{stack}.{expert}.{part}.weight"] = place
-    return layout
+def load_model(
+    folder: Path,
+    *,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype | None = None,
+    quantize: Quantization | None = None,
+    available_bytes: int | None = None,
+) -> KimiVL:
+    """Build the model of a checkpoint folder and fill it; `dtype` None is the one `config.json` names.
 
-
-def model_layout(model: KimiVL) -> dict[str, Place]:
-    return checkpoint_layout({name: tuple(tensor.shape) for name, tensor in model.state_dict().items()})
-
-
-def empty_model(config: KimiVLConfig) -> KimiVL:
-    """The model on the meta device: every name and shape, no values and no memory."""
-    with torch.device("meta"), _NoFilling():
-        return KimiVL(config)
-
-
-def load_model(folder: Path, *, device: torch.device | str = "cpu", dtype: torch.dtype | None = None) -> KimiVL:
-    """Build the model of a checkpoint folder and fill it; `dtype` None is the one `config.json` names."""
+    With `quantize` the weights are quantised on the way; a folder that is quantised already needs no such word.
+    """
     config = load_config(folder)
     model = empty_model(config)
-    load_weights(model, folder, device=device, dtype=dtype or getattr(torch, config.torch_dtype))
+    load_weights(
+        model,
+        folder,
+        device=device,
+        dtype=dtype or getattr(torch, config.torch_dtype),
+        quantize=quantize,
+        available_bytes=available_bytes,
+    )
     return model
 
 
-def load_weights(model: KimiVL, folder: Path, *, device: torch.device | str = "cpu", dtype: torch.dtype) -> None:
+def load_weights(
+    model: KimiVL,
+    folder: Path,
+    *,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype,
+    quantize: Quantization | None = None,
+    available_bytes: int | None = None,
+) -> None:
     """Replace all parameters (those of a model on the meta device too) by the folder's, tensor by tensor.
 
-    Headers are checked before anything is allocated. Raises BadCheckpoint with every unknown, missing, twice-filled
-    and mis-shaped tensor, or naming the file that cannot be read.
+    Memory and headers are checked before anything is allocated; the peak is the model and its largest tensor.
+    `available_bytes` takes the place of what the device says. Raises NotEnoughMemory, and BadCheckpoint with every
+    unknown, missing, twice-filled and mis-shaped tensor, or naming the file that cannot be read.
     """
+    config = load_config(folder)
+    quantization = _agreed(config, quantize, folder)
     layout = model_layout(model)
-    files = weight_files(folder)
-    _check_headers(layout, files)
-    filled: dict[str, Tensor] = {
-        name: torch.empty(tensor.shape, dtype=torch.float32 if name.endswith(FP32_SUFFIX) else dtype, device=device)
-        for name, tensor in model.state_dict().items()
-    }
-    for path in files:
-        for name, tensor in _tensors(path):
-            place = layout[name]
-            place.of(filled[place.parameter]).copy_(tensor)
-    model.load_state_dict(filled, strict=True, assign=True)
+    require_memory(
+        layout, config, dtype=dtype, device=torch.device(device), quantization=quantization, available=available_bytes
+    )
+    stored = [tensor for path in weight_files(folder) for tensor in stored_tensors(path)]
+    check_headers(layout, stored, config.quantization, folder)
+    filled: dict[str, Tensor | QuantizedWeight] = {}
+    for name, parameter in model.state_dict().items():
+        shape, bits = tuple(parameter.shape), quantized_bits(name, quantization)
+        if bits is not None:
+            filled[name] = empty_quantized(shape, bits, device)
+        else:
+            filled[name] = torch.empty(
+                shape, dtype=torch.float32 if name.endswith(FP32_SUFFIX) else dtype, device=device
+            )
+    with TensorReader() as reader:
+        for tensor in stored:
+            _fill(filled, layout, tensor, reader)
+    quantised = {name: weight for name, weight in filled.items() if isinstance(weight, QuantizedWeight)}
+    if quantization is not None:
+        install_quantized(model, quantised, quantization, dtype)
+    state = cast("dict[str, Tensor]", model.state_dict())
+    state |= {name: tensor for name, tensor in filled.items() if isinstance(tensor, Tensor)}
+    model.load_state_dict(state, strict=True, assign=True)
 
 
-def weight_files(folder: Path) -> list[Path]:
-    """The safetensors files of a checkpoint folder, in order: `model.safetensors`, or what the index lists."""
-    single, index = folder / SINGLE_FILE, folder / INDEX_FILE
-    if single.exists() and index.exists():
-        raise BadCheckpoint(f"{folder} holds both {SINGLE_FILE} and {INDEX_FILE}: remove the one that is stale")
-    if single.exists():
-        return [single]
-    if not index.exists():
-        raise BadCheckpoint(f"{folder} holds neither {SINGLE_FILE} nor {INDEX_FILE}: where are the weights?")
-    try:
-        names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-        raise BadCheckpoint(f"{index} is no index of shards (an object with weight_map): {error!r}") from error
-    if not names or not all(isinstance(name, str) and Path(name).name == name for name in names):
-        raise BadCheckpoint(f"{index}: weight_map must map tensors to files of its own folder, got {names[:3]}")
-    absent = [name for name in names if not (folder / name).is_file()]
-    if absent:
-        raise BadCheckpoint(f"{folder} lacks {len(absent)} of {len(names)} shards: {', '.join(absent)}")
-    return [folder / name for name in names]
+def _agreed(config: KimiVLConfig, quantize: Quantization | None, folder: Path) -> Quantization | None:
+    """In what form the weights will be held: as stored, or as asked for."""
+    if quantize is not None and quantize not in BITS:
+        raise ValueError(f"quantize must be one of {', '.join(BITS)} or None, got {quantize!r}")
+    if quantize is not None and config.quantization not in (None, quantize):
+        raise BadCheckpoint(
+            f"{folder} is quantised to {config.quantization} and cannot be loaded as {quantize}: leave quantize out, "
+            "or quantise the checkpoint it was made from"
+        )
+    return config.quantization or quantize
 
 
-def save_checkpoint(model: KimiVL, folder: Path, *, max_shard_bytes: int = 5_000_000_000) -> None:
+def _fill(
+    filled: Mapping[str, Tensor | QuantizedWeight],
+    layout: Mapping[str, Place],
+    stored: StoredTensor,
+    reader: TensorReader,
+) -> None:
+    """Read one stored tensor into its place, quantising it if it is not yet and shall be."""
+    name, suffix = _split(stored.name, layout)
+    place = layout[name]
+    target = filled[place.parameter]
+    if not isinstance(target, QuantizedWeight):
+        reader.read_into(stored, place.of(target))
+    elif suffix:
+        part = place.of(target)
+        reader.read_into(stored, part.codes if suffix == CODES else part.scales)
+    else:
+        part = place.of(target)
+        try:
+            quantize_into(reader.read(stored).to(part.codes.device), part)
+        except ValueError as error:
+            raise BadCheckpoint(f"{stored.path}: {name} cannot be quantised: {error}") from error
+
+
+def _split(name: str, layout: Mapping[str, Place]) -> tuple[str, str]:
+    """A stored name as the published one and, of a quantised tensor, its suffix."""
+    for suffix in (CODES, SCALES):
+        if name.endswith(suffix) and name.removesuffix(suffix) in layout:
+            return name.removesuffix(suffix), suffix
+    return name, ""
+
+
+def save_checkpoint(model: KimiVL, folder: Path, *, max_shard_bytes: int = MAX_SHARD_BYTES) -> None:
     """Write weights, index and both configs in the published layout; what `load_model` reads back unchanged.
 
     Weight files already in the folder are replaced, each at once: nothing is ever half written under its final name.
+    ValueError for a quantised model: `quantize_checkpoint` makes a folder of one.
     """
     if max_shard_bytes < 1:
         raise ValueError(f"max_shard_bytes must be >= 1, got {max_shard_bytes}")
+    if model.config.quantization is not None:
+        raise ValueError("a quantised model is not saved: use quantize_checkpoint on the folder it came from")
     folder.mkdir(parents=True, exist_ok=True)
     state = cast("dict[str, Tensor]", model.state_dict())
     layout = model_layout(model)
-    sizes = {name: place.of(state[place.parameter]).nbytes for name, place in layout.items()}
-    shards = _shards(sizes, max_shard_bytes)
     stale = {*folder.glob("model-*-of-*.safetensors"), folder / SINGLE_FILE, folder / INDEX_FILE}
-    weight_map: dict[str, str] = {}
-    for number, names in enumerate(shards, start=1):
-        file = SINGLE_FILE if len(shards) == 1 else f"model-{number:05d}-of-{len(shards):05d}.safetensors"
-        tensors = {name: layout[name].of(state[layout[name].parameter]).detach().cpu().clone() for name in names}
-        partial = folder / f".{file}.part"
-        save_file(tensors, partial, metadata={"format": "pt"})
-        partial.replace(folder / file)
-        stale.discard(folder / file)
-        weight_map |= dict.fromkeys(names, file)
-    if len(shards) > 1:
-        total = {"total_size": sum(sizes.values())}
-        _write_json(folder / INDEX_FILE, {"metadata": total, "weight_map": dict(sorted(weight_map.items()))})
-        stale.discard(folder / INDEX_FILE)
-    for path in stale:
+    written = write_shards(
+        folder,
+        {name: {name: spec_of(place.shape, state[place.parameter].dtype)} for name, place in layout.items()},
+        lambda name: {name: layout[name].of(state[layout[name].parameter])},
+        max_shard_bytes=max_shard_bytes,
+    )
+    for path in stale - written:
         path.unlink(missing_ok=True)
     dtype = str(next(model.parameters()).dtype).removeprefix("torch.")
-    config: KimiVLConfig = replace(model.config, torch_dtype=cast("DTypeName", dtype))
-    _write_json(folder / "config.json", config.to_json())
-    _write_json(folder / "preprocessor_config.json", config.preprocessor_json())
+    write_configs(replace(model.config, torch_dtype=cast("DTypeName", dtype)), folder)
 
 
-class _NoFilling(TorchFunctionMode):
-    """Skips the filling of new parameters: on the meta device it does nothing but load torch's compiler (1 s)."""
-
-    def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        named = kwargs or {}
-        if func in (Tensor.fill_, Tensor.zero_):
-            return args[0]
-        if getattr(func, "__module__", None) == torch.nn.init.__name__:
-            return args[0] if args else named["tensor"]
-        return func(*args, **named)
+def write_configs(config: KimiVLConfig, folder: Path) -> None:
+    """`preprocessor_config.json`, then `config.json`, without which no folder is a checkpoint."""
+    write_json(folder / "preprocessor_config.json", config.preprocessor_json())
+    write_json(folder / "config.json", config.to_json())
 
 
 def round_to_bf16(model: KimiVL) -> KimiVL:
@@ -188,6 +199,7 @@ class _Problems:
     twice: list[str] = field(default_factory=list[str])
     shape: list[str] = field(default_factory=list[str])
     dtype: list[str] = field(default_factory=list[str])
+    format: list[str] = field(default_factory=list[str])
 
     def describe(self) -> str:
         kinds = {
@@ -196,92 +208,49 @@ class _Problems:
             "filled twice": self.twice,
             "of another shape": self.shape,
             "not bf16, fp16 or fp32": self.dtype,
+            "not of the quantised format": self.format,
         }
         return "\n".join(f"  {len(v)} {kind}: {', '.join(sorted(v))}" for kind, v in kinds.items() if v)
 
 
-def _check_headers(layout: Mapping[str, Place], files: Sequence[Path]) -> None:
+def quantized_specs(place: Place, name: str, bits: int) -> dict[str, TensorSpec]:
+    """The two tensors that stand for a quantised one in a file."""
+    codes, scales = quantized_shapes(place.shape, bits)
+    return {
+        name + CODES: TensorSpec("I8" if bits == 8 else "U8", codes),
+        name + SCALES: TensorSpec("F32" if bits == 8 else "F16", scales),
+    }
+
+
+def check_headers(
+    layout: Mapping[str, Place], stored: Sequence[StoredTensor], quantization: Quantization | None, folder: Path
+) -> None:
+    """BadCheckpoint with everything that is wrong, if these are not the tensors of the layout."""
     problems = _Problems()
+    shapes: dict[str, tuple[int, ...]] = {}
+    formats: dict[str, str] = {}  # of codes and scales
+    for name, place in layout.items():
+        bits = quantized_bits(place.parameter, quantization)
+        specs = {name: TensorSpec("BF16", place.shape)} if bits is None else quantized_specs(place, name, bits)
+        shapes |= {each: spec.shape for each, spec in specs.items()}
+        formats |= {each: spec.dtype for each, spec in specs.items() if bits is not None}
     seen: set[str] = set()
-    for path in files:
-        for name, shape, dtype in _header(path):
-            if name in seen:
-                problems.twice.append(name)
-            seen.add(name)
-            if name not in layout:
-                problems.unknown.append(name)
-            elif shape != layout[name].shape:
-                problems.shape.append(f"{name} {list(shape)} instead of {list(layout[name].shape)}")
-            elif dtype not in FLOAT_DTYPES:
-                problems.dtype.append(f"{name} ({dtype})")
-    problems.missing = [name for name in layout if name not in seen]
+    for tensor in stored:
+        name, spec = tensor.name, tensor.spec
+        if name in seen:
+            problems.twice.append(name)
+        seen.add(name)
+        if name not in shapes:
+            problems.unknown.append(name)
+        elif spec.shape != shapes[name]:
+            problems.shape.append(f"{name} {list(spec.shape)} instead of {list(shapes[name])}")
+        elif name in formats and spec.dtype != formats[name]:
+            problems.format.append(f"{name} ({spec.dtype} instead of {formats[name]})")
+        elif name not in formats and spec.dtype not in _FLOATS:
+            problems.dtype.append(f"{name} ({spec.dtype})")
+    problems.missing = [name for name in shapes if name not in seen]
     if report := problems.describe():
         raise BadCheckpoint(
-            f"the tensors in {files[0].parent} are not those its config.json describes:\n{report}\n"
+            f"the tensors in {folder} are not those its config.json describes:\n{report}\n"
             "the weights and the config belong to different models, or the download is incomplete"
         )
-
-
-class _Slice(Protocol):
-    def get_shape(self) -> list[int]: ...
-    def get_dtype(self) -> str: ...
-
-
-class _SafeFile(Protocol):
-    def keys(self) -> list[str]: ...
-    def get_slice(self, name: str) -> _Slice: ...
-    def get_tensor(self, name: str) -> Tensor: ...
-
-
-_open = cast("Callable[..., AbstractContextManager[_SafeFile]]", safe_open)  # the library is untyped here
-
-
-def _header(path: Path) -> list[tuple[str, tuple[int, ...], str]]:
-    """Name, shape and stored dtype of each tensor in a file, from its header alone."""
-    try:
-        with _open(path, framework="pt") as file:
-            parts = [(name, file.get_slice(name)) for name in _names(file)]
-            return [(name, tuple(part.get_shape()), part.get_dtype()) for name, part in parts]
-    except (SafetensorError, OSError) as error:
-        raise _unreadable(path, error) from error
-
-
-def _tensors(path: Path) -> Iterator[tuple[str, Tensor]]:
-    """The tensors of a file one at a time, memory-mapped."""
-    try:
-        with _open(path, framework="pt") as file:
-            for name in _names(file):
-                yield name, file.get_tensor(name)
-    except (SafetensorError, OSError) as error:
-        raise _unreadable(path, error) from error
-
-
-def _names(file: _SafeFile) -> list[str]:
-    return [name for name in file.keys() if not name.endswith(IGNORED_SUFFIX)]  # noqa: SIM118 (no mapping)
-
-
-def _unreadable(path: Path, error: Exception) -> BadCheckpoint:
-    size = path.stat().st_size if path.exists() else 0
-    return BadCheckpoint(
-        f"{path} ({size:,} bytes) is corrupt or truncated and cannot be read as safetensors: {error}; "
-        "fetch this file again"
-    )
-
-
-def _shards(sizes: Mapping[str, int], max_shard_bytes: int) -> list[list[str]]:
-    """Tensor names in order, cut into shards of at most so many bytes (one tensor at least)."""
-    shards: list[list[str]] = [[]]
-    filled = 0
-    for name, size in sizes.items():
-        if shards[-1] and filled + size > max_shard_bytes:
-            shards.append([])
-            filled = 0
-        shards[-1].append(name)
-        filled += size
-    return shards
-
-
-def _write_json(path: Path, obj: Mapping[str, Any]) -> None:
-    partial = path.with_name(f".{path.name}.part")
-    partial.write_text(json.dumps(obj, indent=2) + "\n", encoding="utf-8")
-    partial.replace(path)

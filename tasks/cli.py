@@ -1,7 +1,6 @@
 """The command line. It alone reads flags and the environment, prints, and picks classes.
 
-Exit codes: 0 ok, 1 the task failed, 2 usage, 3 environment, 4 model, 5 refused, 130 stopped. What a program reads
-(`--json`) goes to stdout alone; everything for people goes to stderr.
+Exit codes: 0 ok, 1 the task failed, 2 usage, 3 environment, 4 model, 5 refused, 130 stopped.
 """
 
 from __future__ import annotations
@@ -9,19 +8,35 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.metadata import version as package_version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from .errors import BadRequest, TaskError
+from .console import (
+    ENVIRONMENT,
+    OK,
+    REFUSED,
+    STOPPED,
+    TASK_FAILED,
+    DeviceFlag,
+    DtypeFlag,
+    JsonFlag,
+    ModelChoice,
+    ModelFlag,
+    QuantizeFlag,
+    people,
+    plain_errors,
+    print_json,
+    write_file,
+)
+from .errors import BadRequest
+from .model_commands import model_app
 from .training.command import train
 
 if TYPE_CHECKING:
@@ -29,21 +44,15 @@ if TYPE_CHECKING:
     from .run import Outcome, ScreenChoice
     from .script import Script
 
-OK, TASK_FAILED, USAGE, ENVIRONMENT, MODEL, REFUSED, STOPPED = 0, 1, 2, 3, 4, 5, 130
 STATUS_CODES = {"finished": OK, "refused": REFUSED, "stopped": STOPPED}  # every other status: the task failed
 DEFAULT_MAX_STEPS = 25
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-model_app = typer.Typer(no_args_is_help=True, help="Look into a checkpoint.")
 app.add_typer(model_app, name="model")
 
-ModelFlag = Annotated[
-    str, typer.Option("--model", envvar="MOONHAND_MODEL", help="'nano', or the folder of a checkpoint.")
-]
 ChromiumFlag = Annotated[
     str | None, typer.Option("--chromium", envvar="MOONHAND_CHROMIUM", help="The Chromium to start: a path or a name.")
 ]
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, for programs.")]
 OutFlag = Annotated[
     Path | None, typer.Option("--out", help="Folder of the trajectory.  [default: a new one under ./runs]")
 ]
@@ -83,10 +92,10 @@ def doctor(model: ModelFlag = "nano", as_json: JsonFlag = False) -> None:
     """What works on this machine, what is missing, and the command that mends it."""
     from .doctor import examine, findings_to_json, works
 
-    with _plain_errors():
+    with plain_errors():
         findings = examine(os.environ, model=model)
         if as_json:
-            _print_json(findings_to_json(findings))
+            print_json(findings_to_json(findings))
         else:
             table = Table(box=None, pad_edge=False, show_header=False)
             for finding in findings:
@@ -113,7 +122,7 @@ def shot(
     from .pictures import check_writable
     from .run import ScreenChoice, open_screen
 
-    with _plain_errors():
+    with plain_errors():
         check_writable(out)
         choice = ScreenChoice(
             url=url,
@@ -125,11 +134,11 @@ def shot(
         )
         with open_screen(choice) as env:
             frame = env.observe()
-        _write(out, frame.to_png())
+        write_file(out, frame.to_png())
         if as_json:
-            _print_json({"path": str(out), "width_px": frame.size.width_px, "height_px": frame.size.height_px})
+            print_json({"path": str(out), "width_px": frame.size.width_px, "height_px": frame.size.height_px})
         else:
-            _people().print(f"{frame.size} px written to {out}", highlight=False, markup=False, soft_wrap=True)
+            people().print(f"{frame.size} px written to {out}", highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -137,6 +146,9 @@ def ground(
     image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A screenshot.")],
     instruction: Annotated[str, typer.Argument(help='What to find, such as "click Sign up" or "the Email field".')],
     model: ModelFlag = "nano",
+    device: DeviceFlag = "auto",
+    dtype: DtypeFlag = "auto",
+    quantize: QuantizeFlag = None,
     overlay: Annotated[Path | None, typer.Option("--overlay", help="Draw the point: a .png file.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -145,22 +157,22 @@ def ground(
     from ..agent.overlay import to_png
     from .pictures import check_writable, read_frame
 
-    with _plain_errors():
+    with plain_errors():
         if not instruction.strip():
             raise BadRequest("the instruction is empty: say what to find")
         frame = read_frame(image)
         if overlay is not None:
             check_writable(overlay)
-        target = locate(_load(model), frame, instruction)
+        target = locate(ModelChoice(model, device, dtype, quantize).load(), frame, instruction)
         if overlay is not None:
-            _write(overlay, to_png(draw_target(frame, target)))
+            write_file(overlay, to_png(draw_target(frame, target)))
         if as_json:
-            _print_json(target.to_json())
+            print_json(target.to_json())
         elif target.point is not None:
             sure = "" if target.confidence is None else f"  confidence {target.confidence:.0%}"
             typer.echo(f"x={target.point.x_px:.1f} y={target.point.y_px:.1f} px of {target.size}{sure}")
         else:
-            _people().print(f"no point: {target.error or 'the model does not see it'}", highlight=False, markup=False)
+            people().print(f"no point: {target.error or 'the model does not see it'}", highlight=False, markup=False)
         if target.refused:
             raise typer.Exit(REFUSED)
         if target.point is None:
@@ -179,6 +191,9 @@ def run(
         str | None, typer.Option("--start", metavar="COMMAND", help="With --virtual: the program to start on it.")
     ] = None,
     model: ModelFlag = "nano",
+    device: DeviceFlag = "auto",
+    dtype: DtypeFlag = "auto",
+    quantize: QuantizeFlag = None,
     max_steps: Annotated[
         int | None,
         typer.Option("--max-steps", min=1, envvar="MOONHAND_MAX_STEPS", help="Actions and unusable replies together."),
@@ -196,7 +211,7 @@ def run(
     from .run import ScreenChoice
     from .script import Script, load_script
 
-    with _plain_errors():
+    with plain_errors():
         script = load_script(Path(goal)) if goal.endswith((".yaml", ".yml")) else Script(name=goal, steps=())
         elsewhere = desktop or virtual is not None
         choice = ScreenChoice(
@@ -210,12 +225,16 @@ def run(
             monitor=monitor,
             start=start,
         )
-        _run(script, choice, model=model, max_steps=max_steps, out=out, picture=picture, as_json=as_json)
+        asked = ModelChoice(model, device, dtype, quantize)
+        _run(script, choice, asked, max_steps=max_steps, out=out, picture=picture, as_json=as_json)
 
 
 @app.command()
 def demo(
     model: ModelFlag = "nano",
+    device: DeviceFlag = "auto",
+    dtype: DtypeFlag = "auto",
+    quantize: QuantizeFlag = None,
     headed: HeadedFlag = False,
     chromium: ChromiumFlag = None,
     out: OutFlag = None,
@@ -227,7 +246,7 @@ def demo(
     from .run import ScreenChoice
     from .script import load_script
 
-    with _plain_errors(), serve_folder(DEMO_FOLDER) as address:
+    with plain_errors(), serve_folder(DEMO_FOLDER) as address:
         script = load_script(DEMO_SCRIPT)
         choice = ScreenChoice(
             url=address + DEMO_PAGE,
@@ -235,33 +254,15 @@ def demo(
             headed=headed,
             chromium=chromium,
         )
-        _run(script, choice, model=model, max_steps=None, out=out, picture=picture, as_json=as_json, draws=True)
-
-
-@model_app.command()
-def inspect(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A checkpoint's folder; config.json is enough.")],
-    as_json: JsonFlag = False,
-) -> None:
-    """Count what a checkpoint is made of, from its config.json alone."""
-    from ..model import inspect_model
-
-    with _plain_errors():
-        counts = inspect_model(folder).to_json()
-        if as_json:
-            _print_json(counts)
-            return
-        table = Table(box=None, pad_edge=False, show_header=False)
-        for name, count in counts.items():
-            table.add_row(name.replace("_", " "), f"{count:,}")
-        Console().print(table)
+        asked = ModelChoice(model, device, dtype, quantize)
+        _run(script, choice, asked, max_steps=None, out=out, picture=picture, as_json=as_json, draws=True)
 
 
 def _run(
     script: Script,
     choice: ScreenChoice,
+    model: ModelChoice,
     *,
-    model: str,
     max_steps: int | None,
     out: Path | None,
     picture: Path | None,
@@ -282,8 +283,8 @@ def _run(
         check_writable(picture)
     if script.checks and choice.url is None:
         raise BadRequest("the script has checks, and only a page can answer them: run it with --url")
-    people = _people()
-    engine = _load(model)
+    console = people()
+    engine = model.load()
     steps = script.steps or None
     policy = KimiPolicy(engine, steps=steps)
     if steps is None and not policy.profile.plans:
@@ -296,19 +297,19 @@ def _run(
     with open_screen(choice) as env:
         trajectory = Trajectory(folder, goal=goal, policy=policy.manifest(), config=asdict(config), env=asdict(choice))
         try:
-            with trajectory, StepTable(people) as table:
+            with trajectory, StepTable(console) as table:
                 outcome = carry_out(env, policy, goal, trajectory, config, checks=script.checks, watch=table.add)
         finally:
             if sys.exception() is not None and trajectory.result is not None:
-                people.print(f"trajectory: {folder}", highlight=False, markup=False, soft_wrap=True)
+                console.print(f"trajectory: {folder}", highlight=False, markup=False, soft_wrap=True)
                 if as_json:
-                    _print_json(trajectory.result.to_json())
+                    print_json(trajectory.result.to_json())
     drawn = picture or (folder / "run.png" if draws else None)
     if drawn is not None and outcome.result.steps:
-        _write(drawn, to_png(picture_of_run(folder)))
+        write_file(drawn, to_png(picture_of_run(folder)))
     if as_json:
-        _print_json(outcome.to_json())
-    _report(outcome, people, drawn)
+        print_json(outcome.to_json())
+    _report(outcome, console, drawn)
     raise typer.Exit(exit_code(outcome))
 
 
@@ -319,55 +320,23 @@ def exit_code(outcome: Outcome) -> int:
     return OK if outcome.result.success else STATUS_CODES.get(outcome.result.status, TASK_FAILED)
 
 
-def _report(outcome: Outcome, people: Console, drawn: Path | None) -> None:
+def _report(outcome: Outcome, console: Console, drawn: Path | None) -> None:
     result = outcome.result
     for check in outcome.checks:
-        people.print(f"[green]ok[/]      {escape(check.js)}" if check.ok else f"[red]wrong[/]   {escape(check.js)}")
+        console.print(f"[green]ok[/]      {escape(check.js)}" if check.ok else f"[red]wrong[/]   {escape(check.js)}")
         if not check.ok:
             found = check.error or json.dumps(check.found, ensure_ascii=False)
             expected = json.dumps(check.equals, ensure_ascii=False)
-            people.print(f"        expected {expected}\n        found    {found}", markup=False, soft_wrap=True)
+            console.print(f"        expected {expected}\n        found    {found}", markup=False, soft_wrap=True)
     said = {True: "[green]done, and checked[/]", False: "[red]not done[/]", None: ""}[result.success]
     steps = "1 step" if result.steps == 1 else f"{result.steps} steps"
-    people.print(f"{result.status}: {steps}  {said}".rstrip(), highlight=False)
+    console.print(f"{result.status}: {steps}  {said}".rstrip(), highlight=False)
     for line in (result.error, result.answer, f"trajectory: {result.path}", drawn and f"picture:    {drawn}"):
         if line:
-            people.print(str(line), highlight=False, markup=False, soft_wrap=True)
+            console.print(str(line), highlight=False, markup=False, soft_wrap=True)
 
 
-@contextmanager
-def _plain_errors() -> Generator[None]:
-    """Turn every error that was expected into one line and its exit code."""
-    from ..agent import AgentError, TargetRefused, TrajectoryError
-    from ..envs import EnvError
-    from ..model import ModelError
-
-    codes: Mapping[type[Exception], int] = {
-        TaskError: USAGE,
-        TargetRefused: REFUSED,
-        TrajectoryError: ENVIRONMENT,
-        AgentError: USAGE,
-        EnvError: ENVIRONMENT,
-        ModelError: MODEL,
-    }
-    try:
-        yield
-    except KeyboardInterrupt:
-        _people().print("stopped")
-        raise typer.Exit(STOPPED) from None
-    except tuple(codes) as error:
-        _people().print(f"error: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
-        raise typer.Exit(next(code for kind, code in codes.items() if isinstance(error, kind))) from None
-
-
-app.command()(_plain_errors()(train))
-
-
-def _load(model: str) -> Any:
-    from ..model import load
-
-    with _people().status(f"loading {model}"):
-        return load(model)
+app.command()(plain_errors()(train))
 
 
 def _viewport(flag: str | None, of_script: Size | None, model: str | None) -> Size:
@@ -386,18 +355,3 @@ def _size(text: str, flag: str) -> Size:
         return parse_size(text)
     except ValueError as error:
         raise BadRequest(f"{flag}: {error}") from error
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        path.write_bytes(content)
-    except OSError as error:
-        raise BadRequest(f"{path} cannot be written: {error.strerror}") from error
-
-
-def _people() -> Console:
-    return Console(file=sys.stderr)
-
-
-def _print_json(obj: Mapping[str, Any]) -> None:
-    typer.echo(json.dumps(obj, ensure_ascii=False))

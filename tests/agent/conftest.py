@@ -55,6 +55,7 @@ def taught_folder(tmp_path_factory: pytest.TempPathFactory, one_thread: None) ->
         save_checkpoint,
         write_tiktoken_model,
     )
+    from moonhand.model.prompt import stack_patches
     from torch.nn import functional
 
     words = [
@@ -120,7 +121,7 @@ def taught_folder(tmp_path_factory: pytest.TempPathFactory, one_thread: None) ->
     torch.manual_seed(0)
     model = KimiVL(config)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
-    features_TD = model.encode_images(torch.as_tensor(patches.pixel_values_PCHW), [patches.grid_hw]).detach()
+    features_TD = model.encode_images(stack_patches([patches], config), [patches.grid_hw]).detach()
     features_TD = features_TD.repeat(len(TAUGHT), 1)
     for _ in range(200):
         logits_BLV = model.decode(model.embed(ids_BL[:, :-1], features_TD))

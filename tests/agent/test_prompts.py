@@ -1,10 +1,13 @@
+import re
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 from moonhand.agent import PROFILES, Step, Trajectory, named_profile, profile_for
-from moonhand.agent.prompts import AGENT_SYSTEM, SCREENSPOT_PRO_SYSTEM, agent_turns, grounding_turns
+from moonhand.agent.prompts import AGENT_SYSTEM, SCREENSPOT_PRO_SYSTEM, Turn, agent_turns, grounding_turns
 from moonhand.envs import Click, Effect, Frame
 
 
@@ -74,7 +77,7 @@ def history(trajectory: Trajectory, count: int) -> list[Step]:
     ]
 
 
-def test_history_tells_ten_steps_and_shows_three_pictures(trajectory: Trajectory) -> None:
+def test_history_tells_at_most_ten_steps_and_shows_at_most_three_pictures(trajectory: Trajectory) -> None:
     turns = agent_turns(PROFILES["opencua"], picture(12), "sign up", history(trajectory, 12))
     assert [turn.role for turn in turns] == ["system", "assistant", "user", "assistant", "user", "assistant", "user"]
     assert turns[0].parts == (AGENT_SYSTEM,)
@@ -88,6 +91,62 @@ def test_history_tells_ten_steps_and_shows_three_pictures(trajectory: Trajectory
         "\n# Task Instruction:\nsign up\n\nPlease generate the next move according to the screenshot, task instruction "
         "and previous steps (if provided).\n"
     )
+
+
+def parts_of(turns: Sequence[Turn]) -> list[str]:
+    """What an engine reads, in order: openings of turns, texts, pictures; every turn ends."""
+    return [
+        each
+        for turn in turns
+        for each in (turn.role, *(part if isinstance(part, str) else part.sha256 for part in turn.parts), "end")
+    ]
+
+
+def agreeing(before: Sequence[str], after: Sequence[str]) -> int:
+    return next((n for n, (one, other) in enumerate(zip(before, after, strict=False)) if one != other), len(before))
+
+
+def test_a_prompt_goes_on_behind_the_last_picture_of_the_one_before(trajectory: Trajectory) -> None:
+    steps = history(trajectory, 16)
+    frames = [picture(number).sha256 for number in range(17)]
+    asked = [agent_turns(PROFILES["opencua"], picture(done), "sign up", steps[:done]) for done in range(17)]
+    kept: list[int] = []
+    for before, after in pairwise(parts_of(turns) for turns in asked):
+        common = agreeing(before, after)
+        pictures = [each for each in before if each in frames]
+        kept.append(sum(each in frames for each in before[:common]))
+        assert not kept[-1] or before[common - 1] == pictures[-1]
+    assert kept == [1, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2], "0: the window hops"
+
+
+@pytest.mark.parametrize(
+    ("frames", "hop", "shown"),
+    [
+        (3, 2, [1, 2, 3, 2, 3, 2, 3, 2]),
+        (3, 1, [1, 2, 3, 3, 3, 3, 3, 3]),
+        (3, 9, [1, 2, 3, 1, 2, 3, 1, 2]),
+        (1, 2, [1, 1, 1, 1, 1, 1, 1, 1]),
+        (6, 3, [1, 2, 3, 4, 5, 6, 4, 5]),
+    ],
+)
+def test_pictures_gather_and_leave_in_hops(trajectory: Trajectory, frames: int, hop: int, shown: list[int]) -> None:
+    profile = replace(PROFILES["opencua"], history_frames=frames, history_hop=hop, history_steps=5)
+    for done, number in enumerate(shown):
+        turns = agent_turns(profile, picture(done), "sign up", history(trajectory, done))
+        pictures = [part.sha256 for turn in turns for part in turn.parts if isinstance(part, Frame)]
+        assert pictures == [picture(each).sha256 for each in range(done + 1 - number, done + 1)]
+        told = re.findall(r"# Step (\d+):", "".join(parts_of(turns)))
+        assert told == [str(each) for each in range(done - len(told) + 1, done + 1)]
+        assert min(done, 5 - hop + 1) <= len(told) <= 5
+
+
+@pytest.mark.parametrize("steps", [0, 1])
+def test_no_more_pictures_are_shown_than_steps_are_told(trajectory: Trajectory, steps: int) -> None:
+    profile = replace(PROFILES["opencua"], history_steps=steps)
+    for done in range(6):
+        turns = agent_turns(profile, picture(done), "sign up", history(trajectory, done))
+        assert sum(isinstance(part, Frame) for turn in turns for part in turn.parts) <= steps + 1
+        assert "".join(parts_of(turns)).count("# Step ") <= steps
 
 
 def test_the_first_turn_has_no_history(trajectory: Trajectory) -> None:
@@ -105,8 +164,12 @@ def test_a_failure_becomes_a_note_and_not_a_step(trajectory: Trajectory) -> None
 
 def test_every_letter_and_number_of_a_profile_is_in_its_hash() -> None:
     profile = PROFILES["opencua"]
-    changes = [replace(profile, history_steps=9), replace(profile, agent_user="{instruction}!")]
-    assert len({each.sha256 for each in (profile, *changes)}) == 3
+    changes = [
+        replace(profile, history_steps=9),
+        replace(profile, history_hop=1),
+        replace(profile, agent_user="{instruction}!"),
+    ]
+    assert len({each.sha256 for each in (profile, *changes)}) == 4
     assert replace(profile).sha256 == profile.sha256
 
 

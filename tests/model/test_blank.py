@@ -14,7 +14,7 @@ from moonhand.model.config import ImageConfig
 from moonhand.model.errors import BadConfig
 from moonhand.model.image import levels_under_tokens, preprocess, token_places
 from moonhand.model.kv_cache import LatentCache
-from moonhand.model.prompt import count_image_tokens, prompt_positions
+from moonhand.model.prompt import count_image_tokens, prompt_positions, stack_patches
 
 UNIT_PX = 28
 
@@ -50,7 +50,7 @@ def test_only_tokens_with_something_on_them_stay(sparing: KimiVLConfig) -> None:
     assert patches.kept_TM is not None
     np.testing.assert_array_equal(patches.kept_TM, every[[1, 6]])
     whole = preprocess(picture.pixels_HW3, replace(sparing.image, blank_levels=None))
-    np.testing.assert_array_equal(patches.pixel_values_PCHW, whole.pixel_values_PCHW[patches.kept_TM.flatten()])
+    np.testing.assert_array_equal(patches.pixels_PCHW, whole.pixels_PCHW[patches.kept_TM.flatten()])
     positions, total = patches.positions(sparing.image)
     assert (positions.tolist(), total) == ([1, 6], 12)
     assert count_image_tokens([picture], sparing) == [2]
@@ -88,7 +88,7 @@ def test_a_reply_is_that_of_the_plain_model_with_holes_in_its_positions(engines:
     first = positions[media[0] - 1] + 1
     assert [positions[at] for at in media[:2]] == [first + 1, first + 6]
     assert positions[media[1] + 1] == first + 12  # behind all of the picture
-    pixels = torch.cat([torch.from_numpy(each.pixel_values_PCHW) for each in patches])
+    pixels = stack_patches(patches, engine.config)
     kept = [torch.from_numpy(each.kept_TM) for each in patches if each.kept_TM is not None]
     with torch.inference_mode():
         features_TD = engine.model.encode_images(pixels, [each.grid_hw for each in patches], kept)

@@ -3,10 +3,12 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from moonhand.model import BadConfig, KimiVL, KimiVLConfig, inspect_model
+from moonhand.model import BadConfig, KimiVL, KimiVLConfig, inspect_model, load_config
+from moonhand.model.config import Quantization
 from moonhand.model.counts import count_model
 
 INSTRUCT = Path(__file__).parents[1] / "golden" / "kimi_vl_instruct"
@@ -22,6 +24,14 @@ def test_the_instruct_config_gives_the_published_counts() -> None:
     assert (counts.experts, counts.experts_active, counts.layers) == (64, 6, 27)
     bias_values = 26 * 64  # two more bytes each: the selection bias stays fp32
     assert counts.bytes == 2 * 16_407_656_048 + 2 * bias_values
+    assert counts.cache_bytes_per_token == 31_104  # 27 layers of 512 + 64 bf16 numbers
+
+
+@pytest.mark.parametrize(("quantization", "gigabytes"), [("int8", 17.29), ("int4", 10.11)])
+def test_a_quantised_instruct_is_counted_in_its_own_bytes(quantization: Quantization, gigabytes: float) -> None:
+    counts = count_model(replace(load_config(INSTRUCT), quantization=quantization))
+    assert counts.bytes / 1e9 == pytest.approx(gigabytes, abs=0.01)
+    assert counts.parameters == 16_407_656_048
 
 
 def test_384_experts_with_8_active_are_counted_as_well(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ from moonhand.model import (
     write_tiktoken_model,
 )
 from moonhand.model.calibration import Calibration, Curve
+from moonhand.model.prompt import stack_patches
 
 WIDE = Picture(np.random.default_rng(1).integers(0, 256, (60, 100, 3), np.uint8))
 TALL = Picture(np.random.default_rng(2).integers(0, 256, (90, 40, 3), np.uint8))
@@ -54,7 +55,7 @@ def folder(tiny_model: KimiVL, small_tokens: list[bytes], tmp_path_factory: pyte
 def _prompt_ids(engine: Engine, messages: list[Message]) -> tuple[list[int], list[int], torch.Tensor, torch.Tensor]:
     patches = [preprocess(p.pixels_HW3, engine.config.image) for message in messages for p in message.pictures]
     counts = [each.num_tokens(engine.config.image) for each in patches]
-    pixels_PCHW = torch.cat([torch.as_tensor(each.pixel_values_PCHW) for each in patches])
+    pixels_PCHW = stack_patches(patches, engine.config)
     grid_hw = torch.tensor([each.grid_hw for each in patches])
     return render(messages, engine.tokenizer, counts), counts, pixels_PCHW, grid_hw
 

@@ -53,17 +53,17 @@ def test_patches_are_as_many_as_the_sizes_say(size: tuple[int, int]) -> None:
     config = ImageConfig(in_token_limit=64)
     patches = preprocess(Image.new("RGB", size, "red"), config)
     height, width = patches.grid_hw
-    assert patches.pixel_values_PCHW.shape == (height * width, 3, 14, 14)
-    assert patches.pixel_values_PCHW.dtype == np.float32
+    assert patches.pixels_PCHW.shape == (height * width, 3, 14, 14)
+    assert patches.pixels_PCHW.dtype == np.uint8
     assert patches.num_tokens(config) == height * width // 4
     assert patches.transform == image_transform(*size, config)
 
 
-def _unpatch(values_PCHW: np.ndarray[Any, Any], grid_hw: tuple[int, int]) -> np.ndarray[Any, Any]:
+def _unpatch(pixels_PCHW: np.ndarray[Any, Any], grid_hw: tuple[int, int]) -> np.ndarray[Any, Any]:
     """The padded picture [H, W, 3], put together patch by patch, row by row."""
     height, width = grid_hw
-    picture = np.zeros((height * 14, width * 14, 3), np.float32)
-    for index, patch_CHW in enumerate(values_PCHW):
+    picture = np.zeros((height * 14, width * 14, 3), np.uint8)
+    for index, patch_CHW in enumerate(pixels_PCHW):
         row, column = divmod(index, width)
         picture[row * 14 : row * 14 + 14, column * 14 : column * 14 + 14] = patch_CHW.transpose(1, 2, 0)
     return picture
@@ -73,29 +73,28 @@ def test_patches_run_row_by_row_and_padding_is_black_on_the_right_and_at_the_bot
     pixels_HW3 = np.random.default_rng(0).integers(0, 256, (30, 50, 3), np.uint8)
     patches = preprocess(pixels_HW3, INSTRUCT)
     assert patches.grid_hw == (4, 4)
-    picture = _unpatch(patches.pixel_values_PCHW, patches.grid_hw)
-    np.testing.assert_allclose(picture[:30, :50], pixels_HW3 / 127.5 - 1, atol=1e-6)
-    assert (picture[30:] == -1).all()
-    assert (picture[:, 50:] == -1).all()
+    picture = _unpatch(patches.pixels_PCHW, patches.grid_hw)
+    np.testing.assert_array_equal(picture[:30, :50], pixels_HW3)
+    assert (picture[30:] == 0).all()
+    assert (picture[:, 50:] == 0).all()
 
 
 def test_large_pictures_are_reduced_by_pils_bicubic() -> None:
     pixels_HW3 = np.random.default_rng(0).integers(0, 256, (160, 240, 3), np.uint8)
     patches = preprocess(pixels_HW3, ImageConfig(in_token_limit=64))
-    expected = np.asarray(Image.fromarray(pixels_HW3).resize((140, 93), Image.Resampling.BICUBIC)) / 127.5 - 1
-    np.testing.assert_allclose(_unpatch(patches.pixel_values_PCHW, (8, 10))[:93, :140], expected, atol=1e-6)
+    expected = np.asarray(Image.fromarray(pixels_HW3).resize((140, 93), Image.Resampling.BICUBIC))
+    np.testing.assert_array_equal(_unpatch(patches.pixels_PCHW, (8, 10))[:93, :140], expected)
 
 
 def test_an_array_and_the_same_picture_in_pil_give_the_same_patches() -> None:
     pixels_HW3 = np.random.default_rng(0).integers(0, 256, (30, 50, 3), np.uint8)
     flipped_HW3 = pixels_HW3[::-1, ::-1]  # a view with negative strides
     one, other = preprocess(flipped_HW3, INSTRUCT), preprocess(Image.fromarray(flipped_HW3.copy()), INSTRUCT)
-    np.testing.assert_array_equal(one.pixel_values_PCHW, other.pixel_values_PCHW)
+    np.testing.assert_array_equal(one.pixels_PCHW, other.pixels_PCHW)
 
 
 def _first_pixel(image: Image.Image) -> list[int]:
-    values = preprocess(image, INSTRUCT).pixel_values_PCHW[0, :, 0, 0]
-    return [round(float(v + 1) * 127.5) for v in values]
+    return preprocess(image, INSTRUCT).pixels_PCHW[0, :, 0, 0].tolist()
 
 
 def _animation() -> Image.Image:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
-from moonhand.model.moe import grouped_experts, plain_experts, route
+from moonhand.model import KimiVLConfig
+from moonhand.model.moe import Experts, grouped_experts, grouped_mm_rows, plain_experts, route, run_experts, sum_experts
+
+WithText = Callable[..., KimiVLConfig]
 
 
 @pytest.mark.parametrize(("experts", "active"), [(4, 1), (8, 2), (64, 6), (384, 8)])
@@ -59,3 +64,68 @@ def test_an_expert_without_tokens_costs_nothing_and_breaks_nothing() -> None:
     out = grouped_experts(x, torch.ones(2, 1), ids, torch.randn(5, 12, 8), torch.randn(5, 8, 6))
     assert out.shape == (2, 8)
     assert torch.isfinite(out).all()
+
+
+def _routed(
+    config: KimiVLConfig, num_tokens: int, dtype: torch.dtype
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, Experts]:
+    torch.manual_seed(4)
+    experts = Experts(config.text).to(dtype).requires_grad_(False)
+    x_LD = torch.randn(num_tokens, config.text.hidden_size).to(dtype)
+    gate_ED = torch.randn(config.text.n_routed_experts, config.text.hidden_size)
+    active = config.text.num_experts_per_tok
+    weights_LA, ids_LA = route(x_LD, gate_ED, torch.zeros(len(gate_ED)), num_active=active, scale=2.446)
+    return x_LD, weights_LA, ids_LA, experts
+
+
+@pytest.mark.parametrize("num_tokens", [1, 5, 200])
+@pytest.mark.parametrize(("experts", "active"), [(4, 1), (8, 3), (64, 6)])
+@pytest.mark.parametrize(("dtype", "atol"), [(torch.float32, 1e-5), (torch.bfloat16, 4e-2)], ids=str)
+def test_experts_for_many_rows_equal_one_expert_at_a_time(
+    tiny_config: KimiVLConfig,
+    with_text: WithText,
+    num_tokens: int,
+    experts: int,
+    active: int,
+    dtype: torch.dtype,
+    atol: float,
+) -> None:
+    config = with_text(tiny_config, n_routed_experts=experts, num_experts_per_tok=active)
+    x_LD, weights_LA, ids_LA, module = _routed(config, num_tokens, dtype)
+    got_LD = run_experts(x_LD, weights_LA, ids_LA, module)
+    assert got_LD.dtype == dtype
+    expected_LD = plain_experts(x_LD, weights_LA, ids_LA, module.gate_up_proj, module.down_proj)
+    torch.testing.assert_close(got_LD, expected_LD, rtol=1e-5, atol=atol)  # other kernels for other numbers of rows
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_the_grouped_kernel_gives_each_experts_rows(tiny_config: KimiVLConfig, dtype: torch.dtype) -> None:
+    x_LD, weights_LA, ids_LA, experts = _routed(tiny_config, 50, dtype)
+    ids_LA = ids_LA.clamp(1, 6)  # two experts without tokens, at both ends
+    order_N = ids_LA.flatten().argsort(stable=True)
+    rows_ND = grouped_mm_rows(x_LD, ids_LA, order_N, experts)
+    got_LD = sum_experts(rows_ND, weights_LA, order_N, torch.arange(len(order_N)))
+    expected_LD = run_experts(x_LD, weights_LA, ids_LA, experts)
+    tolerance = 1e-5 if dtype == torch.float32 else 4e-2  # sums in another order
+    torch.testing.assert_close(got_LD, expected_LD, rtol=tolerance, atol=tolerance)
+
+
+def test_half_rows_are_summed_in_fp32_by_fp32_weights() -> None:
+    torch.manual_seed(5)
+    rows_ND, weights_LA = torch.randn(600, 64).bfloat16(), torch.rand(100, 6)
+    order_N = torch.randperm(600)
+    got_LD = sum_experts(rows_ND, weights_LA, order_N, torch.arange(600))
+    exact_LD = torch.zeros(100, 64, dtype=torch.float64)
+    exact_LD.index_add_(0, order_N // 6, rows_ND.double() * weights_LA.flatten()[order_N, None].double())
+    torch.testing.assert_close(got_LD, exact_LD.bfloat16(), rtol=2**-7, atol=1e-5)  # one rounding, at the end
+    assert float((got_LD.double() - exact_LD).abs().mean()) < 1.01 * float(
+        (exact_LD.bfloat16().double() - exact_LD).abs().mean()
+    )
+
+
+def test_an_experts_weights_are_views(tiny_config: KimiVLConfig) -> None:
+    experts = Experts(tiny_config.text)
+    gate_up_ID, down_DI = experts.weights(3)
+    assert experts.num_experts == 8
+    assert gate_up_ID.data_ptr() == experts.gate_up_proj[3].data_ptr()
+    assert down_DI.data_ptr() == experts.down_proj[3].data_ptr()

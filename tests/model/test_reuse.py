@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,17 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from moonhand.model import KimiVL, KimiVLConfig, LatentCache
+from moonhand.model import (
+    Engine,
+    KimiVL,
+    KimiVLConfig,
+    LatentCache,
+    Message,
+    Picture,
+    SamplingConfig,
+    Tokenizer,
+)
+from moonhand.model.engine import EngineConfig
 from moonhand.model.reuse import FeatureCache, Key, PrefixCache, picture_digest, prompt_keys
 from moonhand.model.runtime import Span, TextRuntime
 
@@ -208,6 +219,46 @@ def test_latents_behind_a_reused_prefix_are_those_of_a_fresh_prefill(
         torch.testing.assert_close(read(ids, cache), read(ids, fresh), rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(cache.values, fresh.values, rtol=1e-4, atol=1e-5)
         prefixes.put(list(ids), cache)
+
+
+talks = st.lists(  # of texts and numbers of pictures
+    st.lists(st.sampled_from(["click the Save button", "then", 0, 1, 2]), min_size=1, max_size=5),
+    min_size=2,
+    max_size=4,
+)
+
+
+@settings(max_examples=12, derandomize=True)
+@given(talks)
+@pytest.mark.parametrize("blank_levels", [None, 8])
+def test_replies_with_everything_kept_are_those_with_nothing_kept(
+    tiny_config: KimiVLConfig,
+    random_model: Callable[[KimiVLConfig], KimiVL],
+    tokenizer: Tokenizer,
+    blank_levels: int | None,
+    talk: list[list[str | int]],
+) -> None:
+    """Blank parts left out, tokens behind a picture stand further on than the cache is long."""
+    model = random_model(replace(tiny_config, image=replace(tiny_config.image, blank_levels=blank_levels)))
+    forgetful = EngineConfig(prefix_cache_bytes=None, feature_cache_bytes=None)
+    keeping = Engine(model, tokenizer, name="tiny")
+    forgetting = Engine(model, tokenizer, name="tiny", settings=forgetful)
+    messages: list[Message] = []
+    for parts in talk:
+        messages.append(Message("user", tuple(part if isinstance(part, str) else pages()[part] for part in parts)))
+        one, other = (each.generate(messages, SamplingConfig(max_new_tokens=3)) for each in (keeping, forgetting))
+        assert [token.id for token in one.tokens] == [token.id for token in other.tokens]
+        for mine, fresh in zip(one.tokens, other.tokens, strict=True):
+            assert mine.logprob == pytest.approx(fresh.logprob, abs=1e-4)  # fp32, other orders of sums
+        assert one.cached_tokens > 0 or len(messages) == 1
+        messages.append(Message("assistant", (one.text,)))
+
+
+def pages() -> list[Picture]:
+    """A busy one, one that is blank but for a line, an empty one."""
+    line_HW3 = np.full((60, 90, 3), 255, np.uint8)
+    line_HW3[40:42, 30:80] = 0
+    return [Picture(picture(60, 60)), Picture(line_HW3), Picture(np.full((56, 84, 3), 200, np.uint8))]
 
 
 def picture(height_px: int = 6, width_px: int = 8, seed: int = 0) -> npt.NDArray[np.uint8]:

@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from moonhand.model.rope import rotate, text_rotations, vision_rotations
+from moonhand.model.rope import rotate, rotate_in_place, text_rotations, vision_rotations
 
 HEAD_DIM, WIDTH = 72, 5  # the published head, a grid of 3x5 patches
 
@@ -52,3 +52,14 @@ def test_rotation_keeps_the_dtype_and_depends_on_distance_alone() -> None:
     far = (rotate(q_HK, turns[97]) * rotate(k_HK, turns[93])).sum()
     torch.testing.assert_close(near, far, rtol=1e-4, atol=1e-5)
     assert rotate(q_HK.bfloat16(), turns[7]).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_turning_in_place_gives_the_same_numbers(dtype: torch.dtype) -> None:
+    x_PHK = torch.randn(300, 7, 8, generator=torch.Generator().manual_seed(0)).to(dtype)
+    turns_PK = vision_rotations([(15, 20)], 8, torch.device("cpu"))
+    expected_PHK = rotate(x_PHK[:, :4], turns_PK)
+    rest_PHK = x_PHK[:, 4:].clone()
+    rotate_in_place(x_PHK[:, :4], turns_PK)
+    assert torch.equal(x_PHK[:, :4], expected_PHK)
+    assert torch.equal(x_PHK[:, 4:], rest_PHK)

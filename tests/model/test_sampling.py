@@ -13,7 +13,7 @@ PROBABILITIES_V = torch.tensor([0.1, 0.5, 0.3, 0.06, 0.04])
 
 def _draw(config: SamplingConfig, times: int = 1) -> list[int]:
     generator = torch.Generator().manual_seed(config.seed)
-    return [choose(PROBABILITIES_V.log(), config, generator)[0] for _ in range(times)]
+    return [choose(PROBABILITIES_V.log()[None], config, [generator])[0][0] for _ in range(times)]
 
 
 def test_greedy_takes_the_likeliest() -> None:
@@ -45,7 +45,7 @@ def test_a_seed_repeats_its_draws() -> None:
 
 def test_the_log_probability_is_of_the_untempered_uncut_distribution() -> None:
     config = SamplingConfig(temperature=0.1, top_p=0.1)
-    token, logprob = choose(PROBABILITIES_V.log() + 3, config, torch.Generator())
+    ((token, logprob),) = choose(PROBABILITIES_V.log()[None] + 3, config, [torch.Generator()])
     assert token == 1
     assert logprob == pytest.approx(math.log(0.5))
 
@@ -53,13 +53,13 @@ def test_the_log_probability_is_of_the_untempered_uncut_distribution() -> None:
 def test_a_forbidden_token_is_never_drawn() -> None:
     logits_V = PROBABILITIES_V.log().index_fill(0, torch.tensor([1]), float("-inf"))
     generator = torch.Generator().manual_seed(0)
-    assert 1 not in {choose(logits_V, SamplingConfig(temperature=9.0), generator)[0] for _ in range(200)}
+    assert 1 not in {choose(logits_V[None], SamplingConfig(temperature=9.0), [generator])[0][0] for _ in range(200)}
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 def test_logits_that_are_not_numbers_are_an_error(temperature: float) -> None:
     with pytest.raises(ModelError, match="not finite"):
-        choose(torch.tensor([0.0, math.nan]), SamplingConfig(temperature=temperature), torch.Generator())
+        choose(torch.tensor([[0.0, math.nan]]), SamplingConfig(temperature=temperature), [torch.Generator()])
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import copy
 from itertools import accumulate
 
+import numpy as np
 import pytest
 import torch
-from moonhand.model import KimiVL, KimiVLConfig, VisionConfig
-from moonhand.model.attention import varlen_attention
-from moonhand.model.vision import PositionTable, merge_patches
+from moonhand.model import ImageConfig, KimiVL, KimiVLConfig, VisionConfig
+from moonhand.model.attention import blocked_attention, varlen_attention
+from moonhand.model.vision import KEPT_GRIDS, ROWS_TOGETHER, PositionTable, VisionMLP, merge_patches, normalise
 
 GRIDS = [(4, 6), (10, 2), (2, 2), (4, 6)]
 LENGTHS = [h * w for h, w in GRIDS]
@@ -43,6 +45,54 @@ def test_packed_attention_equals_a_block_mask(lengths: list[int]) -> None:
     torch.testing.assert_close(packed, expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("length", "dtype", "atol"), [(700, torch.float32, 1e-5), (700, torch.bfloat16, 5e-3)], ids=str
+)
+def test_attention_by_plain_products_equals_torchs(length: int, dtype: torch.dtype, atol: float) -> None:
+    q, k, v = torch.randn(3, length, 2, 72, generator=torch.Generator().manual_seed(0)).to(dtype)
+    expected = varlen_attention(q.double(), k.double(), v.double(), [0, length])
+    torch.testing.assert_close(blocked_attention(q, k, v).double(), expected, rtol=0, atol=atol)  # bf16: of the scores
+
+
+def test_packed_attention_can_be_learned_through() -> None:
+    qkv = torch.randn(3, 48, 2, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64).requires_grad_()
+
+    def attend(qkv: torch.Tensor) -> torch.Tensor:
+        return varlen_attention(qkv[0], qkv[1], qkv[2], [0, 4, 10, 48]).sum(-1)
+
+    assert torch.autograd.gradcheck(attend, (qkv,), fast_mode=True)  # against differences, in fp64
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_the_tower_gives_the_same_features_in_inference_as_in_training(tiny_model: KimiVL, dtype: torch.dtype) -> None:
+    model = copy.deepcopy(tiny_model).to(dtype)
+    pixels_PCHW = _pixels(sum(LENGTHS)).to(dtype)
+    with torch.inference_mode():
+        inferred_TD = [model.encode_images(pixels_PCHW, GRIDS) for _ in range(2)]
+    learned_TD = model.requires_grad_(True).encode_images(pixels_PCHW, GRIDS)
+    assert learned_TD.requires_grad
+    for each_TD in inferred_TD:
+        torch.testing.assert_close(each_TD, learned_TD, rtol=0, atol=0)  # the same kernels on the same numbers
+
+
+def test_inner_activations_may_be_made_in_parts(tiny_config: KimiVLConfig) -> None:
+    torch.manual_seed(0)
+    mlp = VisionMLP(tiny_config.vision)
+    x_PD = torch.randn(2 * ROWS_TOGETHER + 3, tiny_config.vision.hidden_size)
+    with torch.inference_mode():
+        in_parts_PD = mlp(x_PD)
+    torch.testing.assert_close(in_parts_PD, mlp(x_PD), rtol=1e-5, atol=1e-6)  # fp32, other numbers of rows
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16], ids=str)
+def test_bytes_are_normalised_to_the_published_numbers(dtype: torch.dtype) -> None:
+    config = ImageConfig(image_mean=(0.48145466, 0.4578275, 0.5), image_std=(0.26862954, 0.26130258, 0.5))
+    bytes_PCHW = np.arange(1200 * 3 * 4, dtype=np.uint32).astype(np.uint8).reshape(1200, 3, 2, 2)
+    mean, std = (np.asarray(x, np.float32)[:, None, None] for x in (config.image_mean, config.image_std))
+    expected_PCHW = torch.from_numpy((bytes_PCHW.astype(np.float32) / np.float32(255) - mean) / std).to(dtype)
+    assert torch.equal(normalise(torch.from_numpy(bytes_PCHW), config, dtype), expected_PCHW)
+
+
 @pytest.mark.parametrize("cu_seqlens", [[], [0], [0, 5], [0, 0, 6], [1, 6], [0, 6, 4, 6]], ids=str)
 def test_boundaries_that_do_not_rise_to_the_end_are_refused(cu_seqlens: list[int]) -> None:
     x = torch.zeros(6, 1, 4)
@@ -74,6 +124,43 @@ def test_another_grid_resamples_the_table_by_half_pixel_bicubic() -> None:
     assert got_PD.shape == (4 * 8 + 512 * 2, 8)
     assert got_PD[0].ne(table.weight[0, 0]).any()  # corners are not aligned
     torch.testing.assert_close(got_PD[: 4 * 8].unflatten(0, (4, 8)), _bicubic(table.weight, 4, 8), rtol=0, atol=1e-6)
+
+
+def test_a_resampled_table_is_kept_for_as_long_as_the_table_stays() -> None:
+    table = _table(6, 5)
+    with torch.inference_mode():
+        before_PD = table([(4, 8)]).clone()
+        assert torch.equal(table([(4, 8)]), before_PD)
+    table.weight.mul_(2)
+    with torch.inference_mode():
+        doubled_PD = table([(4, 8)]).clone()
+    torch.testing.assert_close(doubled_PD, 2 * before_PD, rtol=1e-6, atol=1e-6)
+    table.to(torch.bfloat16)
+    with torch.inference_mode():
+        assert table([(4, 8)]).dtype == torch.bfloat16
+    table.weight = torch.nn.Parameter(torch.zeros(6, 5, 8))
+    with torch.inference_mode():
+        assert not table([(4, 8)]).any()
+
+
+def test_nothing_of_the_table_is_kept_while_it_is_learned() -> None:
+    table = _table(6, 5).requires_grad_(True)
+    with torch.inference_mode():
+        table([(4, 8)])
+    for _ in range(2):
+        table.weight.grad = None
+        table([(4, 8)]).sum().backward()  # pyright: ignore[reportUnknownMemberType] - torch's own annotation
+        assert table.weight.grad is not None
+
+
+def test_a_resampled_table_is_kept_for_the_last_grids_only() -> None:
+    table = _table(6, 5)
+    sizes = [(2, width) for width in range(1, KEPT_GRIDS + 3)]
+    with torch.inference_mode():
+        kept = [table([size]).clone() for size in sizes]
+        again = [table([size]) for size in reversed(sizes)]
+    for one_PD, other_PD in zip(kept, reversed(again), strict=True):
+        assert torch.equal(one_PD, other_PD)
 
 
 def _bicubic(table_HWD: torch.Tensor, height: int, width: int) -> torch.Tensor:

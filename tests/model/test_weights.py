@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from moonhand.model import BadCheckpoint, KimiVL, KimiVLConfig, load_config, load_model, load_weights, save_checkpoint
-from moonhand.model.weights import checkpoint_layout, model_layout
+from moonhand.model.layout import checkpoint_layout, model_layout
 from safetensors.torch import load_file, save_file  # pyright: ignore[reportUnknownVariableType] (PathLike)
 from torch import Tensor
 

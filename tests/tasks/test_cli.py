@@ -313,7 +313,10 @@ def test_ctrl_c_leaves_with_130_and_a_readable_trajectory(page: str, middle_chec
             assert time.monotonic() < deadline_s
             time.sleep(0.05)
         program.send_signal(signal.SIGINT)
-        out, err = program.communicate(timeout=PATIENCE_S)
+        try:
+            out, err = program.communicate(timeout=PATIENCE_S)
+        finally:
+            program.kill()
     assert program.returncode == 130, err
     assert json.loads(out)["status"] == "stopped"
     assert "Traceback" not in err

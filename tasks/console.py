@@ -1,0 +1,90 @@
+"""What all commands share: exit codes, errors in one line, and where people and programs read.
+
+What a program reads (`--json`) goes to stdout alone; everything for people goes to stderr.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from .errors import BadRequest, TaskError
+
+OK, TASK_FAILED, USAGE, ENVIRONMENT, MODEL, REFUSED, STOPPED = 0, 1, 2, 3, 4, 5, 130
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, for programs.")]
+ModelFlag = Annotated[
+    str, typer.Option("--model", envvar="MOONHAND_MODEL", help="'nano', or the folder of a checkpoint.")
+]
+DeviceFlag = Annotated[str, typer.Option("--device", envvar="MOONHAND_DEVICE", help="auto, cpu, cuda or cuda:N.")]
+DtypeFlag = Annotated[str, typer.Option("--dtype", envvar="MOONHAND_DTYPE", help="auto, bfloat16, float16 or float32.")]
+QuantizeFlag = Annotated[
+    str | None,
+    typer.Option("--quantize", envvar="MOONHAND_QUANTIZE", help="Load the decoder's weights as int8 or int4."),
+]
+
+
+def people() -> Console:
+    return Console(file=sys.stderr)
+
+
+def print_json(obj: Mapping[str, Any]) -> None:
+    typer.echo(json.dumps(obj, ensure_ascii=False))
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """BadRequest where it cannot be written."""
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise BadRequest(f"{path} cannot be written: {error.strerror}") from error
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """Which model the flags name, and how it is to be loaded."""
+
+    name: str
+    device: str = "auto"
+    dtype: str = "auto"
+    quantize: str | None = None
+
+    def load(self) -> Any:
+        """The engine, with a line for people while it loads."""
+        from ..model import load
+
+        with people().status(f"loading {self.name}"):
+            return load(self.name, device=self.device, dtype=self.dtype, quantize=self.quantize)
+
+
+@contextmanager
+def plain_errors() -> Generator[None]:
+    """Turn every error that was expected into one line and its exit code."""
+    from ..agent import AgentError, TargetRefused, TrajectoryError
+    from ..envs import EnvError
+    from ..model import ModelError
+
+    codes: Mapping[type[Exception], int] = {
+        TaskError: USAGE,
+        TargetRefused: REFUSED,
+        TrajectoryError: ENVIRONMENT,
+        AgentError: USAGE,
+        EnvError: ENVIRONMENT,
+        ModelError: MODEL,
+    }
+    try:
+        yield
+    except KeyboardInterrupt:
+        people().print("stopped")
+        raise typer.Exit(STOPPED) from None
+    except tuple(codes) as error:
+        people().print(f"error: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
+        raise typer.Exit(next(code for kind, code in codes.items() if isinstance(error, kind))) from None

@@ -1,0 +1,39 @@
+"""`moonhand model`: what a checkpoint is made of, how fast it runs here, and other forms of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from .checkpoints import quantize, random
+from .console import JsonFlag, plain_errors, print_json
+from .model_bench.command import bench
+
+model_app = typer.Typer(no_args_is_help=True, help="Look into a checkpoint, measure it, or make one.")
+
+
+@model_app.command()
+def inspect(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A checkpoint's folder; config.json is enough.")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Count what a checkpoint is made of, from its config.json alone."""
+    from ..model import inspect_model
+
+    with plain_errors():
+        counts = inspect_model(folder).to_json()
+        if as_json:
+            print_json(counts)
+            return
+        table = Table(box=None, pad_edge=False, show_header=False)
+        for name, count in counts.items():
+            table.add_row(name.replace("_", " "), f"{count:,}")
+        Console().print(table)
+
+
+for command in (bench, quantize, random):
+    model_app.command()(plain_errors()(command))
