@@ -85,25 +85,41 @@ static void score_tiles(const Tiles *t, const uint16_t *q, const uint16_t *keys,
     }
 }
 
+INLINE __m512 exponentials(__m512 x) { /* as `exponential` */
+    x = _mm512_max_ps(x, _mm512_set1_ps(-87.0f));
+    const __m512 n = _mm512_roundscale_ps(_mm512_mul_ps(x, _mm512_set1_ps(1.44269504f)), 0);
+    __m512 f = _mm512_fmadd_ps(n, _mm512_set1_ps(-0.693145752f), x);
+    f = _mm512_fmadd_ps(n, _mm512_set1_ps(-1.42860677e-6f), f);
+    __m512 p = _mm512_set1_ps(1.0f / 720);
+    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(1.0f / 120));
+    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(1.0f / 24));
+    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(1.0f / 6));
+    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0.5f));
+    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(1.0f));
+    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(1.0f));
+    return _mm512_scalef_ps(p, n);
+}
+
 /* Scores to weights; what was summed so far shrinks where a greater score has come. */
 static void weigh(const Tiles *t, int64_t count, int64_t rank, float *out, float *most, float *total) {
-    float top[16], shrink[16], part[16] = {0};
-    int grown = 0;
-    memcpy(top, most, sizeof top);
-    for (int64_t k = 0; k < count; k++) {
-        for (int h = 0; h < 16; h++) top[h] = t->scores[k * 16 + h] > top[h] ? t->scores[k * 16 + h] : top[h];
-    }
-    for (int h = 0; h < 16; h++) grown |= top[h] > most[h], shrink[h] = exponential(most[h] - top[h]);
-    if (grown) {
+    const __m512 before = _mm512_loadu_ps(most);
+    __m512 top = before, part = _mm512_setzero_ps();
+    for (int64_t k = 0; k < count; k++) top = _mm512_max_ps(top, _mm512_loadu_ps(t->scores + k * 16));
+    const __m512 shrunk = exponentials(_mm512_sub_ps(before, top));
+    if (_mm512_cmp_ps_mask(top, before, _CMP_NEQ_UQ)) {
+        float shrink[16];
+        _mm512_storeu_ps(shrink, shrunk);
         for (int h = 0; h < 16; h++) {
             for (int64_t i = 0; i < rank; i++) out[h * rank + i] *= shrink[h];
         }
     }
     for (int64_t k = 0; k < count; k++) {
-        float *p = t->scores + k * 16;
-        for (int h = 0; h < 16; h++) p[h] = exponential(p[h] - top[h]), part[h] += p[h];
+        const __m512 p = exponentials(_mm512_sub_ps(_mm512_loadu_ps(t->scores + k * 16), top));
+        _mm512_storeu_ps(t->scores + k * 16, p);
+        part = _mm512_add_ps(part, p);
     }
-    for (int h = 0; h < 16; h++) total[h] = total[h] * shrink[h] + part[h], most[h] = top[h];
+    _mm512_storeu_ps(total, _mm512_fmadd_ps(_mm512_loadu_ps(total), shrunk, part));
+    _mm512_storeu_ps(most, top);
     const int64_t full = (count + 31) / 32 * 32;
     memset(t->scores + count * 16, 0, (full - count) * 16 * sizeof(float));
     const __m512i rows = _mm512_mullo_epi32(_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),

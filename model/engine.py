@@ -6,7 +6,7 @@ import hashlib
 import platform
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from importlib import metadata, resources
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,6 +22,7 @@ from .errors import BadTokenizer, NoDevice
 from .generation import GeneratedToken, Generation, Replies
 from .image import ImageTransform, image_transform
 from .kimi_vl import KimiVL
+from .quantize import use_dequantizer
 from .reuse import FeatureCache, PrefixCache
 from .runtime import Step, TextRuntime
 from .sampling import SamplingConfig
@@ -192,10 +193,13 @@ def decode_step(model: KimiVL) -> Step | None:
         return GraphStep(model, MAX_GRAPH_ROWS)
     if weight.device.type != "cpu":
         return None
-    from .native import NativeStep, Unavailable, load_library
+    from .native import NativeStep, Unavailable, dequantize_into, load_library
 
     library = load_library()
-    return None if isinstance(library, Unavailable) else NativeStep(model, library)
+    if isinstance(library, Unavailable):
+        return None
+    use_dequantizer(model, partial(dequantize_into, library))
+    return NativeStep(model, library)
 
 
 def _require_match(config: KimiVLConfig, tokenizer: Tokenizer) -> None:

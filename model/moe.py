@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, cast
 
 import torch
 import torch.nn.functional as F
@@ -197,6 +197,10 @@ class MoE(nn.Module):
     def forward(self, x_BLD: Tensor) -> Tensor:
         x_LD = x_BLD.flatten(0, -2)
         weights_LA, ids_LA = self.gate(x_LD)
-        routed_LD = self.run_experts(x_LD, weights_LA, ids_LA, self.experts.gate_up_proj, self.experts.down_proj)
+        experts = cast("Experts | ExpertWeights", self.experts)  # quantised ones take the place of its own
+        if isinstance(experts, Experts):
+            routed_LD = self.run_experts(x_LD, weights_LA, ids_LA, experts.gate_up_proj, experts.down_proj)
+        else:
+            routed_LD = run_experts(x_LD, weights_LA, ids_LA, experts)
         out_BLD = routed_LD.view_as(x_BLD)
         return out_BLD if self.shared_experts is None else out_BLD + self.shared_experts(x_BLD)

@@ -50,15 +50,13 @@ class TextRuntime:
         self._config = model.config.text
         self._step = step
         self._chunk_tokens = chunk_tokens
+        # Up to so many tokens in a row are faster one by one: a pass would unpack every quantised expert it meets.
+        self._few_tokens = 1 if model.config.quantization is None else 32
 
     def step(self, x_BD: Tensor, cache: LatentCache, rows: Sequence[int]) -> Tensor:
         """Logits [B, V] fp32 after one more token in each of `rows`, from embeddings [B, D]; valid until the next."""
-        if self._step is not None:
-            size = self._step.max_rows
-            if len(rows) <= size:
-                return self._step(x_BD, cache, rows)
-            groups = zip(x_BD.split(size), range(0, len(rows), size), strict=True)
-            return torch.cat([self._step(x, cache, rows[at : at + size]).clone() for x, at in groups])
+        if self._step is not None and len(rows) <= self._step.max_rows:
+            return self._step(x_BD, cache, rows)
         return self.prefill(x_BD, cache, [Span(row, 1) for row in rows], [cache.next_position(row) for row in rows])
 
     def prefill(self, x_LD: Tensor, cache: LatentCache, spans: Sequence[Span], positions: Sequence[int]) -> Tensor:
@@ -73,6 +71,9 @@ class TextRuntime:
             raise ValueError(f"spans need rows of their own and at least one token each, got {list(spans)}")
         for span in spans:
             cache.require_room(span.row, span.count)
+        few = max(span.count for span in spans) <= self._few_tokens
+        if self._step is not None and few and _follow_on(cache, spans, positions):
+            return self._one_by_one(self._step, x_LD, cache, spans)
         positions_BL = torch.tensor([list(positions)], device=x_LD.device)
         rotations_LK = text_rotations(positions_BL, self._config.qk_rope_head_dim, self._config.rope_theta)[0]
         ends = set(accumulate(span.count for span in spans))
@@ -89,6 +90,18 @@ class TextRuntime:
             at = places[-1]
         language_model = self._model.language_model
         return language_model.lm_head(language_model.model.norm(torch.cat(finals))).float()
+
+    def _one_by_one(self, step: Step, x_LD: Tensor, cache: LatentCache, spans: Sequence[Span]) -> Tensor:
+        """The same in decode steps."""
+        parts = x_LD.split([span.count for span in spans])
+        logits: dict[int, Tensor] = {}
+        for at in range(max(span.count for span in spans)):
+            going = [index for index, span in enumerate(spans) if at < span.count]
+            for first in range(0, len(going), step.max_rows):
+                group = going[first : first + step.max_rows]
+                x_BD = torch.stack([parts[index][at] for index in group])
+                logits |= zip(group, step(x_BD, cache, [spans[index].row for index in group]).clone(), strict=True)
+        return torch.stack([logits[index] for index in range(len(spans))])
 
     def _chunks(self, spans: Sequence[Span]) -> Iterator[list[Span]]:
         """The spans cut into passes of at most `chunk_tokens` tokens."""
@@ -165,6 +178,12 @@ class TextRuntime:
             else:
                 parts.append(prefill_attention(part_LHK, seen_SC, kv_b, config))
         return attention.o_proj(torch.cat(parts).flatten(1))
+
+
+def _follow_on(cache: LatentCache, spans: Sequence[Span], positions: Sequence[int]) -> bool:
+    """Whether every token stands right behind the one before it, as decode steps place them."""
+    expected = [cache.next_position(span.row) + at for span in spans for at in range(span.count)]
+    return list(positions) == expected
 
 
 @dataclass(frozen=True)

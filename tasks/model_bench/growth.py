@@ -20,14 +20,15 @@ from .vision_rows import encodes
 CONTEXTS = (128, 512, 2048, 8192, 32768)
 PROMPTS = (128, 512, 2048, 4096, 8192)
 PATCHES = (1024, 2304, 4096, 9216, 16384)
-PATIENCE_S = 8.0  # a peer's sample that took longer is its last
+PATIENCE_S = 2.5  # a peer's step, prompt or picture that took longer is its last
+STEPS = 2  # of decode in a sample
 PEER_EXPERTS = "grouped_mm"  # transformers' default, along the whole curve
 
 
 def growth_rows(bench: Bench, request: Request, *, with_memory: bool = True) -> list[Row]:
     """Milliseconds, and MiB above the weights, of ours and the peer; the peer stops where it takes too long."""
     latents = partial(bench.latents, 1)
-    ids_KB = bench.ids(bench.effort.steps + 1, 1)
+    ids_KB = bench.ids(STEPS + 1, 1)
     if bench.peer is not None:
         bench.peer.use(PEER_EXPERTS)
 
@@ -97,7 +98,7 @@ def _curve(section: str, sizes: Sequence[int], make: Callable[[int, bool], Call 
     for size in sizes:
         ours, theirs = make(size, True), make(size, False) if peer_keeps_up else None
         contenders = {name: call for name, call in (("ours", ours), ("peer", theirs)) if call is not None}
-        paired = interleave(contenders, rounds=5, budget_s=6.0)
+        paired = interleave(contenders, rounds=5, budget_s=4.0)
         peer_keeps_up = "peer" in paired.samples and paired.samples["peer"].median_s < PATIENCE_S
         name = PEER_EXPERTS if "peer" in contenders else None
         rows.append(timed_row(section, f"{size:,} {of}", "ms", paired, peer_name=name))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
 
@@ -8,6 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from moonhand.model import KimiVL, LatentCache
+from moonhand.model.quantize import quantize_model
 from moonhand.model.runtime import Span, TextRuntime
 from torch import Tensor
 
@@ -118,3 +120,44 @@ def test_a_cache_past_the_models_context_is_refused(tiny_model: KimiVL) -> None:
         LatentCache(tiny_model.config.text, 1, 513, torch.float32)
     with pytest.raises(ValueError, match="at least one row"):
         LatentCache(tiny_model.config.text, 0, 5, torch.float32)
+
+
+class _TwoRows:
+    """A step of two rows at most, in torch."""
+
+    max_rows = 2
+
+    def __init__(self, model: KimiVL) -> None:
+        self._runtime = TextRuntime(model)
+        self.calls: list[int] = []
+
+    def __call__(self, x_BD: Tensor, cache: LatentCache, rows: Sequence[int]) -> Tensor:
+        self.calls.append(len(rows))
+        return self._runtime.step(x_BD, cache, rows)
+
+
+def test_more_rows_than_a_step_takes_go_in_groups(tiny_model: KimiVL) -> None:
+    step = _TwoRows(tiny_model)
+    runtime = TextRuntime(tiny_model, step)
+    cache = LatentCache(tiny_model.config.text, 5, 10, torch.float32)
+    texts = {row: _ids(row + 2, row) for row in range(5)}
+    _read(runtime, tiny_model, cache, texts)
+    assert step.calls == []  # prompts are read in one pass
+    with torch.inference_mode():
+        found_NV = runtime.step(tiny_model.embed(torch.tensor([[9, 8, 7, 6, 5]]))[0], cache, [4, 3, 2, 1, 0])
+    assert step.calls == [2, 2, 1]
+    for logits_V, row in zip(found_NV, [4, 3, 2, 1, 0], strict=True):
+        torch.testing.assert_close(logits_V, _plain(tiny_model, [*texts[row], 5 + row])[-1], rtol=0, atol=ATOL)
+
+
+def test_a_few_tokens_of_a_quantised_model_are_read_one_by_one(tiny_model: KimiVL) -> None:
+    model = copy.deepcopy(tiny_model)
+    quantize_model(model, 8)
+    step = _TwoRows(model)
+    cache, other = (LatentCache(model.config.text, 3, 60, torch.float32) for _ in range(2))
+    for parts in ({0: _ids(40, 0), 1: _ids(3, 1), 2: _ids(1, 2)}, {0: _ids(5, 3), 2: _ids(2, 4), 1: _ids(5, 5)}):
+        found_NV = _read(TextRuntime(model, step), model, cache, parts)
+        expected_NV = _read(TextRuntime(model), model, other, parts)
+        torch.testing.assert_close(found_NV, expected_NV, rtol=0, atol=ATOL)
+    assert step.calls == [2, 1] * 2 + [2] * 3  # the long first prompts in one pass
+    torch.testing.assert_close(cache.values, other.values, rtol=0, atol=ATOL)

@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import typer
 from moonhand.model import KimiVLConfig
 from moonhand.model.presets import preset
-from moonhand.tasks.console import plain_errors
+from moonhand.tasks.cli import app
 from moonhand.tasks.errors import BadRequest
 from moonhand.tasks.model_bench.bench import Bench, Effort, decodes
 from moonhand.tasks.model_bench.ceilings import (
@@ -25,7 +24,6 @@ from moonhand.tasks.model_bench.ceilings import (
     prefill_flops,
     vision_flops,
 )
-from moonhand.tasks.model_bench.command import bench as bench_command
 from moonhand.tasks.model_bench.footprint import Errand, run_errand
 from moonhand.tasks.model_bench.growth import draw_growth
 from moonhand.tasks.model_bench.measure import Call, Paired, Samples, interleave, ours_and_best, quantile, timed
@@ -304,9 +302,7 @@ def test_growth_is_drawn_with_a_line_each(tmp_path: Path) -> None:
 
 
 def run_command(*arguments: str | Path) -> Any:
-    app = typer.Typer()
-    app.command()(plain_errors()(bench_command))
-    return CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
+    return CliRunner().invoke(app, ["model", "bench", *map(str, arguments)], catch_exceptions=False)
 
 
 @pytest.mark.parametrize(
