@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .chat import Message, Picture, Thinking, render, split_thinking
     from .config import ImageConfig, KimiVLConfig, TextConfig, VisionConfig, load_config
     from .counts import ModelCounts, inspect_model
-    from .engine import Engine, GeneratedToken, Generation, load
+    from .engine import Engine, EngineConfig, load
     from .errors import (
         BadCheckpoint,
         BadConfig,
@@ -30,7 +30,10 @@ if TYPE_CHECKING:
         ContextTooLong,
         ModelError,
         NoDevice,
+        NotEnoughDisk,
+        NotEnoughMemory,
     )
+    from .generation import GeneratedToken, Generation
     from .image import ImagePatches, ImageTransform, image_transform, preprocess
     from .kimi_vl import KimiVL
     from .kv_cache import LatentCache
@@ -45,8 +48,9 @@ _HOME = {
     "BadTokenizer": "errors",
     "ContextTooLong": "errors",
     "Engine": "engine",
-    "GeneratedToken": "engine",
-    "Generation": "engine",
+    "EngineConfig": "engine",
+    "GeneratedToken": "generation",
+    "Generation": "generation",
     "ImageConfig": "config",
     "ImagePatches": "image",
     "ImageTransform": "image",
@@ -57,6 +61,8 @@ _HOME = {
     "ModelCounts": "counts",
     "ModelError": "errors",
     "NoDevice": "errors",
+    "NotEnoughDisk": "errors",
+    "NotEnoughMemory": "errors",
     "Picture": "chat",
     "SamplingConfig": "sampling",
     "StreamDecoder": "tokenizer",
@@ -95,6 +101,7 @@ __all__ = [
     "BadTokenizer",
     "ContextTooLong",
     "Engine",
+    "EngineConfig",
     "GeneratedToken",
     "Generation",
     "ImageConfig",
@@ -107,6 +114,8 @@ __all__ = [
     "ModelCounts",
     "ModelError",
     "NoDevice",
+    "NotEnoughDisk",
+    "NotEnoughMemory",
     "Picture",
     "SamplingConfig",
     "StreamDecoder",

@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 
 OLDEST_PYTHON = (3, 11)
 
@@ -33,6 +34,7 @@ def examine(environ: Mapping[str, str], *, model: str = "nano") -> tuple[Finding
         check_chromium(environ),
         check_fonts(),
         check_model(model),
+        check_decoding(),
         check_display(environ),
         check_program("Xvfb", needed_for="moonhand run --virtual", package="xvfb"),
         check_program("openbox", needed_for="moonhand run --virtual", package="openbox"),
@@ -104,6 +106,7 @@ def check_fonts() -> Finding:
 def check_model(model: str) -> Finding:
     """Whether the weights are there and load."""
     from ..model import ModelError, load
+    from ..model.counts import count_model
 
     start_s = time.perf_counter()
     try:
@@ -111,9 +114,25 @@ def check_model(model: str) -> Finding:
     except (ModelError, OSError) as error:
         mend = "reinstall moonhand: its package carries the weights" if model == "nano" else None
         return Finding(f"model {model}", False, True, str(error), mend)
-    parameters = sum(parameter.numel() for parameter in engine.model.parameters())
+    parameters = count_model(engine.config).parameters
     took_s = time.perf_counter() - start_s
     return Finding(f"model {model}", True, True, f"{parameters:,} parameters, loaded in {took_s:.1f} s")
+
+
+def check_decoding() -> Finding:
+    """Whether replies are decoded by compiled code; without it by PyTorch, which is slower."""
+    import torch
+
+    if torch.cuda.is_available():
+        ok = find_spec("triton") is not None
+        detail = "by Triton kernels in CUDA graphs" if ok else "by PyTorch alone: triton is not installed"
+        return Finding("decoding", ok, False, detail, None if ok else f"{sys.executable} -m pip install triton")
+    from ..model.native_library import Unavailable, load_library
+
+    library = load_library()
+    if isinstance(library, Unavailable):
+        return Finding("decoding", False, False, f"by PyTorch alone: {library.reason}", "sudo apt-get install gcc")
+    return Finding("decoding", True, False, f"compiled by {library.compiler}, in {library.path.parent}")
 
 
 def check_display(environ: Mapping[str, str]) -> Finding:

@@ -67,8 +67,8 @@ class Bench:
         """Random latents of `batch` sequences, as both sides' caches take them."""
         text = self.subject.config.text
         shape = (text.num_hidden_layers, batch, context, text.kv_lora_rank + text.qk_rope_head_dim)
-        values = torch.randn(shape, generator=torch.Generator().manual_seed(SEED), dtype=torch.float32)
-        return values.to(device=self.subject.device, dtype=self.subject.dtype)
+        generator = torch.Generator().manual_seed(SEED)
+        return torch.randn(shape, generator=generator, dtype=self.subject.dtype).to(self.subject.device)
 
     def pixels(self, num_patches: int) -> Tensor:
         """Random patches, [P, 3, p, p] from -1 to 1."""

@@ -33,7 +33,7 @@ def vision_rows(bench: Bench) -> list[Row]:
     return [
         encode_row(bench, [GRID], "1 image of 1,024 patches"),
         encode_row(bench, packed, f"{IMAGES} images of 1,024 patches"),
-        encode_row(bench, mixed, "4 images of unequal sizes, about 1,000 patches each"),
+        encode_row(bench, mixed, "4 images of four shapes, about 1,000 patches each"),
         encode_row(bench, [FULL_HD], "1 full-HD frame, 4,032 patches"),
         *twin_rows(bench, packed),
     ]
