@@ -1,13 +1,14 @@
 # `make demo` and `make test` each do all the set-up they need; a second run starts at once.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: help demo test nano nano-eval clean
+.PHONY: help demo test nano nano-eval bench clean
 
 help:
 	@echo "make demo    a sign-up form filled in from its pixels, in headless Chromium"
 	@echo "make test    format, lint, types and tests"
 	@echo "make nano    train moonhand-nano again from nothing (many hours on a CPU)"
 	@echo "make nano-eval   measure nano on what it has never seen; PAGE_BOXES=DIR and DESKTOP_CLICKS=DIR add recorded screens"
+	@echo "make bench   speed and memory beside transformers, with pictures in runs/speed (about half an hour on a quiet machine)"
 	@echo "make clean   remove the virtual environment and what builds left behind"
 
 demo: .venv/.ready-for-demo
@@ -39,6 +40,10 @@ nano-eval: .venv/.ready-for-eval
 	@bash setup.sh fonts
 	.venv/bin/python -m moonhand.tasks.nano_eval \
 	    $(if $(PAGE_BOXES),--page-boxes "$(PAGE_BOXES)") $(if $(DESKTOP_CLICKS),--desktop-clicks "$(DESKTOP_CLICKS)")
+
+bench: .venv/.ready-for-test
+	for script in decode prefill vision batch reuse long_context; do .venv/bin/python tests/bench/bench_$$script.py || exit 1; done
+	.venv/bin/moonhand model bench --config small --only growth --plots runs/speed
 
 clean:
 	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
