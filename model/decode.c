@@ -1,4 +1,4 @@
-/* One decode step of the whole decoder for one to eight rows, at the speed of memory.
+/* One decode step of the whole decoder for one to sixteen rows, at the speed of memory.
  *
  * Every thread walks through the layers. A phase's work is cut in items that threads claim, and it is over when its
  * items are done, wherever the threads are: one that the machine has put aside holds nobody up, and finds nothing left
@@ -7,6 +7,7 @@
  * Shapes: D width, H heads, R latent rank, W = R + rope the width of a cached token, all row after row.
  */
 #include "decode_keys.h"
+#include "decode_rows.h"
 #include "decode_tiles.h"
 #include "decode_tools.h"
 #include <math.h>
@@ -38,12 +39,12 @@ typedef struct {
 } Call;
 
 #define MAX_ACTIVE 64   /* routed experts of a token */
-#define MAX_CHUNK 256   /* weight rows of an item */
-#define ITEM_BYTES 65536
+#define MAX_CHUNK 512   /* weight rows of an item */
+#define ITEM_BYTES 1048576
 
 typedef struct {
     int64_t expert;
-    int count, row[MAX_ROWS], slot[MAX_ROWS];
+    int count, row[MAX_ROWS], slot[MAX_ROWS], pack;
 } Group; /* the rows that chose an expert */
 
 typedef struct { /* of a phase, how many items there are, are claimed and are done; what is waited for lies apart */
@@ -52,7 +53,8 @@ typedef struct { /* of a phase, how many items there are, are claimed and are do
 
 typedef struct { /* what a thread has for itself */
     Vec x[MAX_ROWS], in[MAX_ROWS * (MAX_ACTIVE + 1)]; /* normed activations; what a second matrix multiplies */
-    float *normed, *keys, *scores, *merged, *part[2];
+    Pack packed, packed_in[1 + MAX_ROWS * MAX_ACTIVE / FEW]; /* of x; of `in`, or of the groups' */
+    float *normed, *keys, *scores, *merged, *part[2], *affinity, *rank; /* the last two: of the experts, for a row */
     float weights[MAX_ROWS][MAX_ACTIVE];
     Group group[MAX_ROWS * MAX_ACTIVE];
     int groups, has_normed;
@@ -75,6 +77,7 @@ typedef struct {
 
 static int64_t token_width(const Model *m) { return padded(m->rank + m->rope); }
 static int64_t padded_heads(const Model *m) { return (m->heads + 15) / 16 * 16; }
+static int64_t most_packs(const Model *m) { return 1 + MAX_ROWS * m->active / FEW; }
 static int64_t most_chunks(int64_t threads) { return 4 * threads + MAX_ROWS; }
 
 static void *take(char **place, int64_t bytes) {
@@ -86,7 +89,8 @@ static void *take(char **place, int64_t bytes) {
 static void take_vec(Vec *x, char **place, int64_t cols, int lay) {
     int16_t *q = take(place, padded(cols) * 2);
     int32_t *zero = take(place, padded(cols) / GROUP * 16 * 4);
-    if (lay) x->q = q, x->zero = zero;
+    int8_t *bytes = take(place, HAS_BYTES ? (padded(cols) + GROUP) * 2 : 0);
+    if (lay) x->q = q, x->zero = zero, x->bytes = bytes;
 }
 
 /* Lay everything out from `base`; with none, only count the bytes. */
@@ -115,9 +119,10 @@ static int64_t lay_out(Run *s, const Model *m, int64_t threads, char *base) {
         float *keys = take(&place, KEYS * token_width(m) * floats);
         float *scores = take(&place, heads * KEYS * floats);
         float *merged = take(&place, MAX_ROWS * padded(m->rank) * floats);
+        float *affinity = take(&place, padded(m->experts) * floats), *rank = take(&place, padded(m->experts) * floats);
         float *gates = take(&place, MAX_ROWS * MAX_CHUNK * floats), *ups = take(&place, MAX_ROWS * MAX_CHUNK * floats);
         if (lay) own->normed = normed, own->keys = keys, own->scores = scores, own->merged = merged;
-        if (lay) own->part[0] = gates, own->part[1] = ups;
+        if (lay) own->part[0] = gates, own->part[1] = ups, own->affinity = affinity, own->rank = rank;
 #if HAS_TILES
         uint16_t *pairs = take(&place, TILE_KEYS * padded(m->rank) * 2), *rest = take(&place, 16 * token_width(m) * 2);
         uint16_t *weights = take(&place, TILE_KEYS * 16 * 2);
@@ -129,6 +134,16 @@ static int64_t lay_out(Run *s, const Model *m, int64_t threads, char *base) {
         for (int b = 0; b < MAX_ROWS; b++) {
             take_vec(lay ? &own->x[b] : NULL, &place, m->width, lay);
             if (lay) own->x[b].f = normed + b * width;
+        }
+        const int64_t packed = deepest > m->rank ? deepest : m->rank;
+        if (HAS_TILES && m->tiles) {
+            uint16_t *x = take(&place, width / 32 * PACKED_BYTES);
+            uint16_t *in = take(&place, padded(packed) / 32 * PACKED_BYTES);
+            if (lay) own->packed.tiles = x, own->packed_in[0].tiles = in;
+            for (int64_t i = 1; i < most_packs(m); i++) {
+                uint16_t *group = take(&place, padded(m->inner) / 32 * PACKED_BYTES);
+                if (lay) own->packed_in[i].tiles = group;
+            }
         }
         for (int64_t i = 0; i < MAX_ROWS * (m->active + 1); i++) {
             const int64_t cols = i < MAX_ROWS ? deepest : m->inner;
@@ -176,7 +191,8 @@ static void wait_for(const Run *s, int64_t phase) {
 
 /* Rows of an item: enough bytes for long reads, few enough that the threads end together. */
 static int64_t chunk_of(const Run *s, int64_t rows, int64_t row_bytes) {
-    int64_t chunk = least(ITEM_BYTES / row_bytes, rows / (8 * s->c->threads)) / 4 * 4;
+    int64_t chunk = least(ITEM_BYTES / row_bytes, rows / (4 * s->c->threads)) / 4 * 4;
+    if (s->c->rows >= FEW && s->m->tiles && chunk > 16) chunk = chunk / 16 * 16;
     return chunk < 4 ? 4 : least(chunk, MAX_CHUNK);
 }
 
@@ -187,6 +203,10 @@ static void normalise(float *out, const float *x, const float *weight, int64_t n
     for (int64_t i = 0; i < n; i++) out[i] = weight[i] * (x[i] * factor);
 }
 
+static void point(const Vec **to, Vec *from, int64_t count) {
+    for (int64_t b = 0; b < count; b++) to[b] = &from[b];
+}
+
 /* The residual stream, normed, ready for products with `first` and `second`. */
 static void norm_rows(const Run *s, Own *own, const float *weight, const Matrix *first, const Matrix *second) {
     const int64_t width = s->m->width, stride = padded(width);
@@ -195,10 +215,9 @@ static void norm_rows(const Run *s, Own *own, const float *weight, const Matrix 
         prepare(&own->x[b], first);
         if (second && second->kind != first->kind) prepare(&own->x[b], second);
     }
-}
-
-static void point(const Vec **to, Vec *from, int64_t count) {
-    for (int64_t b = 0; b < count; b++) to[b] = &from[b];
+    const Vec *x[MAX_ROWS];
+    point(x, own->x, s->c->rows);
+    pack(&own->packed, x, (int)s->c->rows, width);
 }
 
 static void add(float *x, const float *y, float weight, int64_t n) {
@@ -211,11 +230,11 @@ static void swiglu(float *out, const float *gate, const float *up, int64_t n) {
 
 /* An item of gate and up rows: out[b][first..] = silu(gate x) * up x. */
 static void gated(Own *own, const Matrix *gate, int64_t gate_row, const Matrix *up, int64_t up_row, int64_t rows,
-                  const Vec *const *x, int count, float *const *out) {
+                  const Vec *const *x, int count, const int *column, float *const *out) {
     float *gates[MAX_ROWS], *ups[MAX_ROWS];
     for (int b = 0; b < count; b++) gates[b] = own->part[0] + b * MAX_CHUNK, ups[b] = own->part[1] + b * MAX_CHUNK;
-    multiply(gate, gate_row, rows, x, count, gates);
-    multiply(up, up_row, rows, x, count, ups);
+    multiply_rows(gate, gate_row, rows, x, count, &own->packed, column, gates);
+    multiply_rows(up, up_row, rows, x, count, &own->packed, column, ups);
     for (int b = 0; b < count; b++) swiglu(out[b], gates[b], ups[b], rows);
 }
 
@@ -225,7 +244,7 @@ static void multiply_add(const Run *s, Own *own, const Matrix *m, int64_t first,
     float *y[MAX_ROWS];
     point(x, own->in, s->c->rows);
     for (int64_t b = 0; b < s->c->rows; b++) y[b] = own->part[0] + b * MAX_CHUNK;
-    multiply(m, first, rows, x, (int)s->c->rows, y);
+    multiply_rows(m, first, rows, x, (int)s->c->rows, &own->packed_in[0], NULL, y);
     for (int64_t b = 0; b < s->c->rows; b++) add(s->x + b * padded(s->m->width) + first, y[b], 1.0f, rows);
 }
 
@@ -234,6 +253,9 @@ static void prepare_in(const Run *s, Own *own, const float *f, int64_t stride, c
         own->in[b].f = f + b * stride;
         prepare(&own->in[b], m);
     }
+    const Vec *x[MAX_ROWS];
+    point(x, own->in, s->c->rows);
+    pack(&own->packed_in[0], x, (int)s->c->rows, m->cols);
 }
 
 /* ---- attention ---- */
@@ -276,7 +298,7 @@ static void project_inputs(const Run *s, Own *own, const Layer *l, int64_t phase
         for (int b = 0; b < rows; b++) {
             y[b] = item < split ? s->q + b * l->q.rows + first : s->kv_a + b * token_width(m) + first;
         }
-        multiply(w, first, least(chunk, w->rows - first), x, rows, y);
+        multiply_rows(w, first, least(chunk, w->rows - first), x, rows, &own->packed, NULL, y);
     }
 }
 
@@ -400,7 +422,8 @@ static void leave_latent_space(const Run *s, Own *own, const Layer *l, int64_t p
             y[b] = s->attended + b * stride + head * m->value;
         }
         point(x, own->in, rows);
-        multiply(&l->kv_b, head * (m->nope + m->value) + m->nope, m->value, x, rows, y);
+        pack(&own->packed_in[0], x, rows, m->rank);
+        multiply_rows(&l->kv_b, head * (m->nope + m->value) + m->nope, m->value, x, rows, &own->packed_in[0], NULL, y);
     }
 }
 
@@ -434,12 +457,12 @@ static void first_products(const Run *s, Own *own, const Layer *l, int64_t phase
         own->has_normed = 1;
         if (item < routers) {
             for (int b = 0; b < rows; b++) y[b] = s->affinity + b * padded(m->experts) + item * 16;
-            multiply(&l->router, item * 16, least(16, m->experts - item * 16), x, rows, y);
+            multiply_rows(&l->router, item * 16, least(16, m->experts - item * 16), x, rows, &own->packed, NULL, y);
             continue;
         }
         const int64_t first = (item - routers) * chunk;
         for (int b = 0; b < rows; b++) y[b] = s->inner + b * stride + first;
-        gated(own, &l->gate, first, &l->up, first, least(chunk, l->gate.rows - first), x, rows, y);
+        gated(own, &l->gate, first, &l->up, first, least(chunk, l->gate.rows - first), x, rows, NULL, y);
     }
 }
 
@@ -450,18 +473,19 @@ static void choose(const Run *s, Own *own, const Layer *l) {
     for (int64_t b = 0; b < s->c->rows; b++) {
         const float *logits = s->affinity + b * padded(m->experts);
         int64_t chosen[MAX_ACTIVE];
-        float total = 0;
+        float total = 0, *affinity = own->affinity, *rank = own->rank;
+        for (int64_t e = 0; e < m->experts; e++) affinity[e] = 1.0f / (1.0f + exponential(-logits[e]));
+        for (int64_t e = 0; e < m->experts; e++) rank[e] = affinity[e] + l->router_bias[e];
         for (int64_t a = 0; a < m->active; a++) {
             float best = 0;
             int64_t expert = -1; /* A different ones, even of scores that are no numbers */
             for (int64_t e = 0; e < m->experts; e++) {
-                const float rank = 1.0f / (1.0f + exponential(-logits[e])) + l->router_bias[e];
                 int taken = 0;
                 for (int64_t i = 0; i < a; i++) taken |= chosen[i] == e;
-                if (!taken && (expert < 0 || rank > best)) best = rank, expert = e;
+                if (!taken && (expert < 0 || rank[e] > best)) best = rank[e], expert = e;
             }
             chosen[a] = expert;
-            own->weights[b][a] = 1.0f / (1.0f + exponential(-logits[expert]));
+            own->weights[b][a] = affinity[expert];
             total += own->weights[b][a];
             int g = 0;
             while (g < own->groups && own->group[g].expert != expert) g++;
@@ -500,7 +524,8 @@ static void second_products(const Run *s, Own *own, const Layer *l, int64_t phas
             x[i] = &own->x[group->row[i]];
             y[i] = s->routed + group->slot[i] * stride + first;
         }
-        gated(own, &l->routed_in, gate, &l->routed_in, gate + m->inner, rows, x, group->count, y);
+        gated(own, &l->routed_in, gate, &l->routed_in, gate + m->inner, rows, x, group->count,
+              group->row, y);
     }
 }
 
@@ -515,6 +540,14 @@ static void third_products(const Run *s, Own *own, const Layer *l, int64_t phase
         routed[i].f = s->routed + i * padded(m->inner);
         prepare(&routed[i], &l->routed_out);
     }
+    for (int g = 0, packs = 0; g < own->groups; g++) {
+        Group *group = &own->group[g];
+        const Vec *x[MAX_ROWS];
+        group->pack = 0;
+        if (group->count < FEW) continue;
+        for (int i = 0; i < group->count; i++) x[i] = &routed[group->slot[i]];
+        pack(&own->packed_in[group->pack = ++packs], x, group->count, m->inner);
+    }
     EACH_ITEM(item, ceiling(m->width, chunk)) {
         const int64_t first = item * chunk, rows = least(chunk, m->width - first);
         if (l->down.data) multiply_add(s, own, &l->down, first, rows);
@@ -526,7 +559,8 @@ static void third_products(const Run *s, Own *own, const Layer *l, int64_t phase
                 x[i] = &routed[group->slot[i]];
                 y[i] = own->part[0] + i * MAX_CHUNK;
             }
-            multiply(&l->routed_out, group->expert * m->width + first, rows, x, group->count, y);
+            const Pack *packed = group->pack ? &own->packed_in[group->pack] : NULL;
+            multiply_rows(&l->routed_out, group->expert * m->width + first, rows, x, group->count, packed, NULL, y);
             for (int i = 0; i < group->count; i++) {
                 const float weight = own->weights[group->row[i]][group->slot[i] % m->active];
                 add(s->x + group->row[i] * padded(m->width) + first, y[i], weight, rows);
@@ -546,7 +580,7 @@ static void predict(const Run *s, Own *own, int64_t phase) {
     EACH_ITEM(item, ceiling(head->rows, chunk)) {
         const int64_t first = item * chunk;
         for (int b = 0; b < rows; b++) y[b] = s->c->logits + b * head->rows + first;
-        multiply(head, first, least(chunk, head->rows - first), x, rows, y);
+        multiply_rows(head, first, least(chunk, head->rows - first), x, rows, &own->packed, NULL, y);
     }
 }
 
@@ -554,6 +588,9 @@ static void walk(void *data) {
     const Run *s = data;
     Own *own = &s->own[omp_get_thread_num()];
     int64_t phase = 0;
+#if HAS_TILES
+    if (s->m->tiles) begin_tiles();
+#endif
 #define PHASE(WORK)                                                                                                    \
     if (!is_over(s, phase)) WORK;                                                                                      \
     wait_for(s, phase++)
@@ -572,6 +609,9 @@ static void walk(void *data) {
         }
     }
     if (!is_over(s, phase)) predict(s, own, phase);
+#if HAS_TILES
+    if (s->m->tiles) _tile_release();
+#endif
 }
 
 /* ---- what Python calls ---- */

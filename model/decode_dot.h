@@ -1,4 +1,4 @@
-/* Dot products of weight rows with up to eight activation vectors, for the four ways a weight may be stored.
+/* Dot products of weight rows with up to sixteen activation vectors, for the four ways a weight may be stored.
  *
  * One source for every processor: floats are compiler vectors, whole numbers have an AVX-512, an AVX2 and a plain form.
  * Memory is the limit of all this: each weight is read once, whatever the number of vectors.
@@ -12,7 +12,8 @@
 
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 8")
-#define MAX_ROWS 8
+#define MAX_ROWS 16
+#define LARGEST 32639.0f /* of an activation in fixed point: so that both its bytes can be signed */
 #define GROUP 64 /* columns that share a scale in 4-bit weights */
 
 enum { FP32, BF16, INT8, INT4 };
@@ -27,8 +28,15 @@ typedef struct { /* an activation vector, as fp32 and, where a kernel needs them
     const float *f;
     int16_t *q;    /* x / scale, zero-padded to a multiple of GROUP */
     int32_t *zero; /* for each group, the lanes that 4-bit codes begin from: minus eight times the sums of q */
+    int8_t *bytes; /* q in bytes, as decode_bytes.h has it */
     float scale;
 } Vec;
+
+#if defined(__AVX512VNNI__) && defined(__AVX512BW__) && defined(__AVX512VL__)
+#define HAS_BYTES 1
+#else
+#define HAS_BYTES 0
+#endif
 
 /* ---- floats ---- */
 
@@ -198,6 +206,7 @@ INLINE void dot_int8(const Matrix *m, int64_t row, const Vec *const *x, float *o
     }
 }
 
+#if !HAS_BYTES
 INLINE void read_scales(const uint16_t *halves, int count, float *out) {
 #if defined(__AVX512F__)
     if (count == 16) {
@@ -250,6 +259,7 @@ static void begin_groups(Vec *x, int64_t groups) {
         store_s32(x->zero + g * (WHOLE / 2), acc);
     }
 }
+#endif
 #else
 #define FLUSH 256 /* columns after which one 32-bit sum may be full: 127 * 32767 * 256 */
 
@@ -299,7 +309,9 @@ static void begin_groups(Vec *x, int64_t groups) {
 }
 #endif
 
-/* Fixed point with the largest value at 32767: next to nothing is lost. */
+#include "decode_bytes.h"
+
+/* Fixed point with the largest value at LARGEST: next to nothing is lost. */
 static void fix(Vec *x, int64_t cols) {
     const float *f = x->f;
     const int64_t padded = (cols + GROUP - 1) / GROUP * GROUP;
@@ -308,19 +320,23 @@ static void fix(Vec *x, int64_t cols) {
         float size = f[i] < 0 ? -f[i] : f[i];
         most = size > most ? size : most;
     }
-    const float factor = most > 0 ? 32767.0f / most : 0;
+    const float factor = most > 0 ? LARGEST / most : 0;
     for (int64_t i = 0; i < cols; i++) {
         float y = f[i] * factor;
         x->q[i] = (int16_t)(int32_t)(y + (y < 0 ? -0.5f : 0.5f));
     }
     for (int64_t i = cols; i < padded; i++) x->q[i] = 0;
-    x->scale = most / 32767.0f;
+    x->scale = most / LARGEST;
 }
 
 /* What a product with `m` needs beside the floats. */
 static void prepare(Vec *x, const Matrix *m) {
     if (m->kind >= INT8) fix(x, m->cols);
+#if HAS_BYTES
+    if (m->kind == INT4) split_groups(x, m->row_bytes / (GROUP / 2));
+#else
     if (m->kind == INT4) begin_groups(x, m->row_bytes / (GROUP / 2));
+#endif
 }
 
 #define FORMS(NAME)                                                                                                    \

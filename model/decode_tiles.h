@@ -161,7 +161,6 @@ static void attend_tiles(const Tiles *t, const uint16_t *q, const uint16_t *keys
                          int64_t rank, int64_t blocks, float *out, float *most, float *total) {
     memset(out, 0, blocks * 16 * rank * sizeof(float));
     for (int64_t h = 0; h < blocks * 16; h++) most[h] = -1e30f, total[h] = 0;
-    begin_tiles();
     for (int64_t k = 0; k < count; k += TILE_KEYS) {
         const int64_t some = count - k < TILE_KEYS ? count - k : TILE_KEYS;
         interleave(t->pairs, keys + k * width, some, width, rank);
@@ -171,7 +170,6 @@ static void attend_tiles(const Tiles *t, const uint16_t *q, const uint16_t *keys
             sum_tiles(t, some, rank, out + b * 16 * rank);
         }
     }
-    _tile_release();
     restore(out, blocks * 16 * rank);
 }
 #else

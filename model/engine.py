@@ -17,7 +17,7 @@ from torch import Tensor
 
 from .calibration import Calibration, load_calibration
 from .chat import Message
-from .config import KimiVLConfig, Quantization
+from .config import KimiVLConfig, Quantization, load_config
 from .errors import BadTokenizer, NoDevice
 from .generation import GeneratedToken, Generation, Replies
 from .image import ImageTransform, image_transform
@@ -171,6 +171,7 @@ def load(
     chosen_device = device_for(device)
     chosen_dtype = _dtype(dtype, chosen_device)
     tokenizer = Tokenizer.load(folder)
+    _require_match(load_config(folder), tokenizer)
     model = load_model(folder, device=chosen_device, dtype=chosen_dtype, quantize=_quantization(quantize))
     name = "nano" if path == "nano" else folder.resolve().name
     return Engine(model, tokenizer, name=name, folder=folder, settings=settings)

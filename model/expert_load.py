@@ -31,7 +31,11 @@ class ExpertLoad:
 
 @contextmanager
 def watch_experts(model: KimiVL) -> Generator[ExpertLoad]:
-    """Counts every token that passes a router of the model for as long as the `with` body lasts."""
+    """Counts every token that passes a router of the model for as long as the `with` body lasts.
+
+    Of what an engine answers these are the prompts' tokens, in the last layer the prompts' last ones alone; a compiled
+    decode step passes no router.
+    """
     load = ExpertLoad()
     with ExitStack() as stack:
         for name, module in model.named_modules():

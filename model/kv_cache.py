@@ -48,8 +48,10 @@ class LatentCache:
     def advance(self, row: int, positions: Sequence[int]) -> None:
         """Count the tokens that every layer has written; `positions` are theirs."""
         self.require_room(row, len(positions))
-        self.lengths[row] += len(positions)
-        self._next_positions[row] += [position + 1 for position in positions]
+        length = self.lengths[row]
+        # Whoever is stopped between the two lines leaves the row as it was.
+        self._next_positions[row][length + 1 :] = [position + 1 for position in positions]
+        self.lengths[row] = length + len(positions)
 
     def truncate(self, row: int, length: int) -> None:
         """Keep the first `length` tokens of a row."""

@@ -17,12 +17,36 @@ from .quantized_weight import quantized_shapes
 
 _GIB = 1 << 30
 _MEMINFO = Path("/proc/meminfo")
+_CONTROL_GROUPS = Path("/sys/fs/cgroup")
 
 
 def available_bytes(device: torch.device) -> int | None:
     """Memory a new allocation may take on a device; None where the system does not say."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
+    known = [free for free in (_system_bytes(), group_bytes(_CONTROL_GROUPS)) if free is not None]
+    return min(known, default=None)
+
+
+def group_bytes(folder: Path) -> int | None:
+    """What a container's limit leaves, its file cache counted as free; None where there is no limit."""
+    try:
+        if (folder / "memory.max").exists():
+            limit, used, cache = folder / "memory.max", folder / "memory.current", "inactive_file"
+        else:  # the first version of control groups
+            folder = folder / "memory"
+            limit, used, cache = (
+                folder / "memory.limit_in_bytes", folder / "memory.usage_in_bytes", "total_inactive_file"
+            )  # fmt: skip
+        fields = [line.split() for line in (folder / "memory.stat").read_text(encoding="ascii").splitlines()]
+        cached = next((int(value) for name, value in fields if name == cache), 0)
+        free = int(limit.read_text(encoding="ascii")) - int(used.read_text(encoding="ascii")) + cached
+    except (OSError, ValueError):  # also "max": no limit
+        return None
+    return max(0, free)
+
+
+def _system_bytes() -> int | None:
     try:
         for line in _MEMINFO.read_text(encoding="ascii").splitlines():
             if line.startswith("MemAvailable:"):

@@ -27,7 +27,7 @@ from .quantized_weight import QuantizedWeight
 __all__ = ["Library", "NativeStep", "Unavailable", "advise_huge_pages", "dequantize_into", "load_library",
            "read_bandwidth"]  # fmt: skip
 
-MAX_ROWS = 8  # MAX_ROWS and MAX_ACTIVE of the C code
+MAX_ROWS = 16  # MAX_ROWS and MAX_ACTIVE of the C code
 MAX_ACTIVE = 64
 _KINDS = {torch.float32: 0, torch.bfloat16: 1, 8: 2, 4: 3}
 

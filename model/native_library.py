@@ -16,7 +16,15 @@ from pathlib import Path
 import platformdirs
 import torch
 
-SOURCES = ("decode.c", "decode_dot.h", "decode_keys.h", "decode_tiles.h", "decode_tools.h")
+SOURCES = (
+    "decode.c",
+    "decode_bytes.h",
+    "decode_dot.h",
+    "decode_keys.h",
+    "decode_rows.h",
+    "decode_tiles.h",
+    "decode_tools.h",
+)
 COMPILERS = ("cc", "gcc", "clang")
 # No -ffast-math: at load it would turn off denormals for the whole process, and infinities are meant.
 OPTIMISE = ("-O3", "-fno-math-errno", "-fno-trapping-math", "-fno-signed-zeros", "-fassociative-math")

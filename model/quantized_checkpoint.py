@@ -52,8 +52,9 @@ def quantize_checkpoint(
     if config.quantization is not None:
         raise BadCheckpoint(f"{source} is quantised to {config.quantization} already: give what it was made from")
     layout = model_layout(empty_model(config))
-    stored = {tensor.name: tensor for path in weight_files(source) for tensor in stored_tensors(path)}
-    check_headers(layout, list(stored.values()), None, source)
+    tensors = [tensor for path in weight_files(source) for tensor in stored_tensors(path)]
+    check_headers(layout, tensors, None, source)
+    stored = {tensor.name: tensor for tensor in tensors}
     bits_of = {name: quantized_bits(place.parameter, quantization) for name, place in layout.items()}
     plan = {
         name: {name: stored[name].spec} if (bits := bits_of[name]) is None else quantized_specs(place, name, bits)

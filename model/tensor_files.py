@@ -274,8 +274,11 @@ def new_checkpoint(folder: Path, needed_bytes: int, *, free_bytes: int | None = 
     if any(folder.glob("*.safetensors*")) or (folder / "config.json").exists():
         raise BadCheckpoint(f"{folder} already holds a checkpoint: choose another folder")
     is_new = not folder.exists()
-    folder.mkdir(parents=True, exist_ok=True)
-    before = set(folder.iterdir())
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        before = set(folder.iterdir())
+    except OSError as error:
+        raise NotEnoughDisk(f"{folder} cannot be made: {error.strerror}; choose another folder") from error
     try:
         free = shutil.disk_usage(folder).free if free_bytes is None else free_bytes
         if needed_bytes > free:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 from typing import cast
@@ -23,23 +22,6 @@ NOT_CARRIED = ("config.json", "preprocessor_config.json", INDEX_FILE, "calibrati
 def training_bytes(counts: ModelCounts, *, all_weights: bool) -> int:
     """What training takes at the least: every weight in fp32 with its optimiser's states, or frozen ones as stored."""
     return int(MARGIN * (FULL_BYTES * counts.parameters if all_weights else counts.bytes))
-
-
-def free_bytes(device: torch.device) -> int:
-    """What the device has left; on a CPU what the system can give, within this process's control group."""
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    free = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
-        group = Path("/sys/fs/cgroup")
-        limit, used = ((group / name).read_text(encoding="ascii").strip() for name in ("memory.max", "memory.current"))
-        if limit != "max":
-            free = min(free, int(limit) - int(used))
-    except (OSError, StopIteration, ValueError):
-        pass  # another kind of system: what it told so far is the best guess
-    return max(0, free)
 
 
 def load_to_train(folder: Path, device: torch.device, *, all_weights: bool) -> KimiVL:

@@ -35,7 +35,7 @@ def quantize(
     check: Annotated[
         bool | None,
         typer.Option(
-            "--check/--no-check", help="Compare the two models' logits.  [default: if the model takes at most 2 GB]"
+            "--check/--no-check", help="Compare the two models' logits. (default: if the model takes at most 2 GB)"
         ),
     ] = None,
     as_json: JsonFlag = False,
@@ -121,6 +121,15 @@ def _report(before: int, after: int, loss: LogitLoss | None) -> None:
 @contextmanager
 def _bytes_bar(title: str) -> Generator[Callable[[int, int], None]]:
     columns = (TextColumn(title), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=people()) as progress:
-        task = progress.add_task("", total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
+    progress = Progress(*columns, console=people())
+    task = progress.add_task("", total=None)
+
+    def told(done: int, total: int) -> None:
+        progress.start()  # not before there is progress: what is refused is one line
+        progress.update(task, completed=done, total=total)
+
+    try:
+        yield told
+    finally:
+        if progress.live.is_started:
+            progress.stop()

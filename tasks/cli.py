@@ -54,14 +54,14 @@ ChromiumFlag = Annotated[
     str | None, typer.Option("--chromium", envvar="MOONHAND_CHROMIUM", help="The Chromium to start: a path or a name.")
 ]
 OutFlag = Annotated[
-    Path | None, typer.Option("--out", help="Folder of the trajectory.  [default: a new one under ./runs]")
+    Path | None, typer.Option("--out", help="Folder of the trajectory. (default: a new one under ./runs)")
 ]
 PictureFlag = Annotated[Path | None, typer.Option("--picture", help="Also write a picture of the run: a .png file.")]
 HeadedFlag = Annotated[bool, typer.Option("--headed", help="Show the browser's window.")]
 ViewportFlag = Annotated[
     str | None,
     typer.Option(
-        "--viewport", metavar="WxH", help="Size of the page in CSS px.  [default: 480x440 for nano, else 1280x720]"
+        "--viewport", metavar="WxH", help="Size of the page in CSS px. (default: 480x440 for nano, else 1280x720)"
     ),
 ]
 ScaleFlag = Annotated[float, typer.Option("--scale", min=0.25, max=8, help="Device px per CSS px of the page.")]

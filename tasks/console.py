@@ -58,9 +58,15 @@ class ModelChoice:
     quantize: str | None = None
 
     def load(self) -> Any:
-        """The engine, with a line for people while it loads."""
+        """The engine, with a line for people while it loads. BadRequest for a number format there is not."""
         from ..model import load
+        from ..model.engine import DTYPES
+        from ..model.quantize import BITS
 
+        if self.dtype not in ("auto", *DTYPES):
+            raise BadRequest(f"--dtype {self.dtype!r} is not one of auto, {', '.join(DTYPES)}")
+        if self.quantize is not None and self.quantize not in BITS:
+            raise BadRequest(f"--quantize {self.quantize!r} is not one of {', '.join(BITS)}")
         with people().status(f"loading {self.name}"):
             return load(self.name, device=self.device, dtype=self.dtype, quantize=self.quantize)
 

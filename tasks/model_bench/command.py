@@ -30,7 +30,7 @@ def bench(
         typer.Option(
             "--only",
             metavar="A,B",
-            help="Of check, decode, formats, batch, prefill, vision, frame, memory, growth.  [default: all but growth]",
+            help="Of check, decode, formats, batch, prefill, vision, frame, memory, growth. (default: all but growth)",
         ),
     ] = None,
     dtype: DtypeFlag = "auto",
@@ -59,7 +59,8 @@ def bench(
     sections = check_sections(named)
     if plots is not None:
         sections = check_sections((*sections, "growth"))
-    request = Request(source=str(folder or config or "small"), dtype=dtype, device=device, quantize=quantize)
+    source = config or "small" if folder is None else str(folder.resolve())  # a folder may bear a config's name
+    request = Request(source=source, dtype=dtype, device=device, quantize=quantize)
     console = people()
     with console.status("") as status:
         result = measure(
@@ -77,7 +78,7 @@ def show(result: Result, console: Console, *, asked_for_peer: bool = True) -> No
     from .rows import HEADINGS, table_cells
 
     machine, ceilings = result.machine, result.ceilings.to_json()
-    held = f", {result.request.quantize}" if result.request.quantize else ""
+    held = f", {result.quantize}" if result.quantize else ""
     console.print(
         f"{result.request.source}, {result.dtype}{held} on {result.device}: {machine['name']}, "
         f"{machine['threads']} threads, torch {machine['torch']}\n"

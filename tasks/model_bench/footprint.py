@@ -71,18 +71,20 @@ def memory_rows(bench: Bench, request: Request) -> list[Row]:
 def run_errand(errand: Errand) -> dict[str, Any]:
     """In a fresh process: `loaded_MiB`, `peak_MiB` and `how`. BadRequest where it does not survive."""
     command = [sys.executable, "-m", __name__, json.dumps(asdict(errand))]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    what = f"memory of {errand.side} {errand.work} of {errand.size}"
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise BadRequest(f"{what}: the process took more than {PATIENCE_S} s") from error
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise BadRequest(
-            f"memory of {errand.side} {errand.work} of {errand.size}: the process left with {done.returncode}: {last}"
-        )
+        raise BadRequest(f"{what}: the process left with {done.returncode}: {last}")
     return json.loads(done.stdout.splitlines()[-1])
 
 
 def carry_out(errand: Errand) -> dict[str, Any]:
     """Do the work here, and say what the process held before and at most. Without /proc both are 0."""
-    subject = build(errand.request)
+    subject = build(errand.request, with_plain=errand.side == "peer")
     bench = Bench(subject, effort=Effort(steps=2, with_peer=errand.side == "peer"))
     side = bench.ours if errand.side == "ours" else bench.peer
     tower = bench.our_vision if errand.side == "ours" else bench.peer_vision

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from ...agent import locate
 from ...envs import Frame
 from ...envs.env import Pixels
-from ...model import image_transform, load, preprocess
+from ...model import Engine, image_transform, load, preprocess
 from ...model.engine import EngineConfig
 from ...model.prompt import stack_patches
 from .bench import Bench
@@ -20,6 +20,7 @@ from .ceilings import prefill_flops, vision_flops, wait
 from .measure import Call, interleave
 from .peer import PeerText, PeerVision
 from .rows import Row, timed_row
+from .subject import Subject
 
 WIDTH_PX, HEIGHT_PX = 1280, 800
 QUESTION_TOKENS = 64  # of text around the picture, for models without a vocabulary
@@ -75,8 +76,8 @@ def action_rows(bench: Bench) -> list[Row]:
     """A screen to the place of its button: one never seen, and the same one asked about again."""
     subject = bench.subject
     nothing_kept = EngineConfig(prefix_cache_bytes=None, feature_cache_bytes=None)
-    fresh = load(subject.name, device=subject.device, dtype=subject.dtype, settings=nothing_kept)
-    keeping = load(subject.name, device=subject.device, dtype=subject.dtype)
+    fresh = engine_of(subject, nothing_kept)
+    keeping = engine_of(subject, None)
     screens = [Frame(form_pixels(number)) for number in range(4)]
     turn = cycle(screens)
 
@@ -94,6 +95,11 @@ def action_rows(bench: Bench) -> list[Row]:
         timed_row("frame", f"{work}, a new screen", "ms", new),
         timed_row("frame", f"{work}, the same screen again", "ms", known),
     ]
+
+
+def engine_of(subject: Subject, settings: EngineConfig | None) -> Engine:
+    """The very model that the other rows measure, its weights in as many bits."""
+    return load(subject.name, device=subject.device, dtype=subject.dtype, quantize=subject.quantize, settings=settings)
 
 
 def form_pixels(seed: int) -> Pixels:

@@ -35,6 +35,7 @@ class Result:
 
     request: Request
     dtype: str
+    quantize: str | None  # as asked for, or as the folder is
     device: str
     rows: Sequence[Row]
     ceilings: Ceilings
@@ -56,6 +57,7 @@ class Result:
             "started": self.started,
             "request": asdict(self.request),
             "dtype": self.dtype,
+            "quantize": self.quantize,
             "device": self.device,
             "machine": dict(self.machine),
             "ceilings": self.ceilings.to_json(),
@@ -85,7 +87,7 @@ def measure(
     wanted = check_sections(sections)
     started, load_before = datetime.now(UTC).isoformat(timespec="seconds"), load_average()
     say("building")
-    subject = build(request)
+    subject = build(request, with_plain=effort is None or effort.with_peer)
     say("what the machine can do")
     ceilings = measure_ceilings(subject.dtype, subject.device)
     bench = Bench(subject, ceilings, effort)
@@ -96,6 +98,7 @@ def measure(
     return Result(
         request=request,
         dtype=str(subject.dtype).removeprefix("torch."),
+        quantize=subject.quantize,
         device=str(subject.device),
         rows=rows,
         ceilings=ceilings,

@@ -10,7 +10,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from ...model import KimiVL, KimiVLConfig, load
+from ...model import KimiVL, KimiVLConfig, load, load_config
 from ...model.config import Quantization
 from ...model.engine import DTYPES, cpu_multiplies_bf16, device_for
 from ...model.errors import NotEnoughMemory
@@ -28,7 +28,7 @@ PATTERN = 4_194_301  # a prime: random values repeat after so many, and no two e
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What to build. `source` is one of NAMES or a checkpoint's folder."""
+    """What to build. `source` is one of NAMES, whatever folders there are, or a checkpoint's folder."""
 
     source: str = "small"
     dtype: str = "auto"
@@ -54,19 +54,24 @@ class Subject:
         return self.model.config
 
 
-def build(request: Request) -> Subject:
-    """Load or make the model. BadRequest for what cannot be, before anything is allocated; ModelError of a folder."""
+def build(request: Request, *, with_plain: bool = True) -> Subject:
+    """Load or make the model. BadRequest for what cannot be, before anything is allocated; ModelError of a folder.
+
+    Without `with_plain` a quantised model's plain weights are never there, and its memory is its own.
+    """
     device = device_for(request.device)
     dtype = _dtype(request.dtype, device)
     if request.quantize is not None and request.quantize not in BITS:
         raise BadRequest(f"--quantize {request.quantize!r} is not one of {', '.join(BITS)}")
     quantize = request.quantize
-    is_trained = request.source == "nano" or Path(request.source).is_dir()
+    is_folder = request.source not in NAMES and Path(request.source).is_dir()
+    is_trained = request.source == "nano" or is_folder
     if not is_trained and request.source not in PRESETS:
         raise BadRequest(f"there is no config {request.source!r}: give {', '.join(NAMES)}, or a checkpoint's folder")
     make = _load if is_trained else _invent
+    is_stored = is_folder and load_config(Path(request.source)).quantization is not None
     try:
-        model = make(request, dtype, device, None)
+        model = make(request, dtype, device, None if with_plain and not is_stored else quantize)
     except NotEnoughMemory:
         if quantize is None:
             raise

@@ -143,7 +143,8 @@ def make_plan(request: TrainRequest) -> TrainPlan:
     from ...model import Tokenizer, load_config
     from ...model.counts import count_model
     from ...model.engine import device_for
-    from ...model.tuning import free_bytes, training_bytes
+    from ...model.memory import available_bytes
+    from ...model.tuning import training_bytes
     from .recorded import check_lessons, find_runs, read_lessons
 
     folder = Path(str(resources.files("moonhand.model") / "nano")) if request.model == "nano" else Path(request.model)
@@ -164,8 +165,8 @@ def make_plan(request: TrainRequest) -> TrainPlan:
     counts = count_model(config)
     large = counts.parameters > LARGE
     rank = (LARGE_RANK if large else 0) if request.lora_rank is None else request.lora_rank
-    needed, free = training_bytes(counts, all_weights=not rank), free_bytes(device)
-    if needed > free:
+    needed, free = training_bytes(counts, all_weights=not rank), available_bytes(device)
+    if free is not None and needed > free:
         instead = "take a smaller checkpoint or a larger machine" if rank else f"try --lora-rank {LARGE_RANK}"
         raise BadRequest(
             f"to train {'an adapter for' if rank else 'all weights of'} {folder} takes at least {needed / 1e9:,.1f} GB "

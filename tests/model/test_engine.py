@@ -231,6 +231,16 @@ def test_a_vocabulary_of_another_model_is_refused(tiny_model: KimiVL, small_toke
         Engine(tiny_model, Tokenizer([*small_tokens, b"more"]), name="mixed up")
 
 
+def test_a_vocabulary_of_another_model_is_refused_before_a_weight_is_read(
+    folder: Path, small_tokens: list[bytes], tmp_path: Path
+) -> None:
+    for name in ("config.json", "preprocessor_config.json"):
+        shutil.copy(folder / name, tmp_path)
+    write_tiktoken_model([*small_tokens, b"more"], tmp_path / "tiktoken.model")
+    with pytest.raises(BadTokenizer, match="vocab_size is 520"):
+        load(tmp_path)
+
+
 @pytest.mark.gpu
 @needs_cuda
 def test_a_gpu_gives_the_same_greedy_reply_in_fp32(folder: Path, engine: Engine) -> None:

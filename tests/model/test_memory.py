@@ -7,7 +7,7 @@ import torch
 from moonhand.model import KimiVL, KimiVLConfig, load_model, save_checkpoint
 from moonhand.model.errors import NotEnoughMemory
 from moonhand.model.layout import empty_model, model_layout
-from moonhand.model.memory import available_bytes, needed_bytes, require_memory
+from moonhand.model.memory import available_bytes, group_bytes, needed_bytes, require_memory
 from moonhand.model.presets import preset
 from moonhand.model.quantize import quantize_model
 
@@ -61,6 +61,22 @@ def test_what_is_needed_is_what_the_model_takes_and_one_tensor(tiny_config: Kimi
     held = sum(tensor.nbytes for tensor in model.state_dict().values())
     largest = max(tensor.numel() for tensor in empty_model(tiny_config).state_dict().values()) * 4
     assert needed_bytes(layout, torch.float32, "int4" if bits == 4 else "int8") == held + largest
+
+
+def test_a_container_s_limit_counts_and_its_file_cache_does_not(tmp_path: Path) -> None:
+    assert group_bytes(tmp_path) is None
+    first = tmp_path / "memory"
+    first.mkdir()
+    for name, content in (
+        ("limit_in_bytes", "1000"), ("usage_in_bytes", "700"), ("stat", "cache 9\ntotal_inactive_file 50"),
+    ):  # fmt: skip
+        (first / f"memory.{name}").write_text(content)
+    assert group_bytes(tmp_path) == 350
+    for name, content in (("max", "2000"), ("current", "1500"), ("stat", "anon 9\ninactive_file 400")):
+        (tmp_path / f"memory.{name}").write_text(content)
+    assert group_bytes(tmp_path) == 900
+    (tmp_path / "memory.max").write_text("max")
+    assert group_bytes(tmp_path) is None
 
 
 def test_the_memory_of_this_machine_is_known() -> None:

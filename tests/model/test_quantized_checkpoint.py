@@ -123,6 +123,13 @@ def test_what_cannot_be_quantised_is_refused_before_anything_is_written(folder: 
         quantize_checkpoint(folder, other, "int4", free_bytes=1000)
     with pytest.raises(BadConfig, match="does not exist"):
         quantize_checkpoint(folder / "nothing", other, "int4")
+    with pytest.raises(NotEnoughDisk, match=r"notes\.bin cannot be made: File exists; choose another folder"):
+        quantize_checkpoint(folder, folder / "notes.bin", "int4")
+    first, second = sorted(folder.glob("model-*.safetensors"))[:2]
+    name, tensor = next(iter(load_file(first).items()))
+    save_file(load_file(second) | {name: tensor}, second)
+    with pytest.raises(BadCheckpoint, match=f"1 filled twice: {name}"):
+        quantize_checkpoint(folder, other, "int4")
     assert not other.exists()
 
 

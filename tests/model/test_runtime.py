@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate, pairwise
 
 import pytest
@@ -73,6 +73,20 @@ def test_a_step_goes_on_in_the_rows_it_is_given(tiny_model: KimiVL) -> None:
     torch.testing.assert_close(found_NV[0], _plain(tiny_model, [*texts[2], 5])[-1], rtol=0, atol=ATOL)
     torch.testing.assert_close(found_NV[1], _plain(tiny_model, [*texts[0], 6])[-1], rtol=0, atol=ATOL)
     assert cache.lengths == [5, 7, 3]
+
+
+def test_a_cache_that_was_stopped_while_it_counted_is_as_it_was(tiny_model: KimiVL) -> None:
+    class Stopped(list[int]):
+        def __iter__(self) -> Iterator[int]:
+            raise KeyboardInterrupt
+
+    cache = LatentCache(tiny_model.config.text, 1, 8, torch.float32)
+    cache.advance(0, [0, 1, 5])
+    with pytest.raises(KeyboardInterrupt):
+        cache.advance(0, Stopped([6, 7]))
+    assert (cache.lengths, cache.next_position(0)) == ([3], 6)
+    cache.advance(0, [9])
+    assert (cache.lengths, cache.next_position(0)) == ([4], 10)
 
 
 def test_a_truncated_cache_continues_as_if_the_rest_had_never_been_seen(tiny_model: KimiVL) -> None:

@@ -17,6 +17,7 @@ from moonhand.model import BadCheckpoint, load, load_config, load_model
 from moonhand.model.quantized_checkpoint import quantize_checkpoint
 from moonhand.model.quantized_loss import compare_folders
 from moonhand.tasks.checkpoints import quantize, random
+from moonhand.tasks.cli import app as cli_app
 from moonhand.tasks.errors import BadRequest
 from PIL import Image, ImageDraw
 from typer.testing import CliRunner, Result
@@ -64,6 +65,18 @@ def test_quantize_refuses_other_widths_and_folders_in_use(middle_checkpoint: Pat
         _run("quantize", middle_checkpoint, tmp_path / "small", "--weights", "int3")
     with pytest.raises(BadCheckpoint, match="already holds a checkpoint"):
         _run("quantize", middle_checkpoint, middle_checkpoint)
+
+
+def test_what_is_refused_is_one_line(middle_checkpoint: Path) -> None:
+    left = CliRunner().invoke(cli_app, ["model", "quantize", str(middle_checkpoint), str(middle_checkpoint)])
+    assert left.exit_code == 4
+    assert left.stderr.startswith("error: ")
+    assert left.stderr.count("\n") == 1
+
+
+def test_the_help_says_what_happens_without_a_flag() -> None:
+    said = CliRunner().invoke(cli_app, ["model", "quantize", "--help"], env={"COLUMNS": "160"}).stdout
+    assert "(default: if the model takes at most 2 GB)" in said
 
 
 def test_random_takes_its_sizes_from_a_folder(middle_checkpoint: Path, tmp_path: Path) -> None:

@@ -153,6 +153,14 @@ def test_ground_leaves_with_4_where_the_model_is_none(tmp_path: Path) -> None:
     assert left.err.startswith("error: ")
 
 
+@pytest.mark.parametrize("flags", [("--dtype", "int3"), ("--quantize", "int2")])
+def test_ground_leaves_with_2_where_a_number_format_is_none(flags: tuple[str, str], tmp_path: Path) -> None:
+    Image.new("RGB", (64, 48)).save(tmp_path / "screen.png")
+    left = moonhand("ground", tmp_path / "screen.png", "click Go", *flags)
+    assert left.code == 2
+    assert left.err.startswith(f"error: {flags[0]} '{flags[1]}' is not one of ")
+
+
 def test_ground_takes_pictures_of_every_mode(middle_checkpoint: Path, tmp_path: Path) -> None:
     colours = Image.fromarray(np.arange(64 * 48 * 3, dtype=np.uint32).astype(np.uint8).reshape(48, 64, 3))
     deep = Image.fromarray(np.arange(64 * 48, dtype=np.uint16).reshape(48, 64) * 21)

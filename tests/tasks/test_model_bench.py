@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from moonhand.model import KimiVLConfig
+from moonhand.model import BadCheckpoint, KimiVLConfig
 from moonhand.model.presets import preset
+from moonhand.model.quantized_checkpoint import quantize_checkpoint
 from moonhand.tasks.cli import app
 from moonhand.tasks.errors import BadRequest
 from moonhand.tasks.model_bench.bench import Bench, Effort, decodes
@@ -25,6 +26,7 @@ from moonhand.tasks.model_bench.ceilings import (
     vision_flops,
 )
 from moonhand.tasks.model_bench.footprint import Errand, run_errand
+from moonhand.tasks.model_bench.frame_rows import engine_of
 from moonhand.tasks.model_bench.growth import draw_growth
 from moonhand.tasks.model_bench.measure import Call, Paired, Samples, interleave, ours_and_best, quantile, timed
 from moonhand.tasks.model_bench.report import check_sections
@@ -277,6 +279,27 @@ def test_decode_samples_leave_out_the_first_step(bench: Bench) -> None:
 def test_what_cannot_be_built_is_said_before_anything_is(request_: Request, problem: str) -> None:
     with pytest.raises(BadRequest, match=problem):
         build(request_)
+
+
+def test_a_quantised_subject_is_quantised_in_every_row_and_alone_where_nobody_compares(middle_checkpoint: Path) -> None:
+    request_ = Request(source=str(middle_checkpoint), dtype="float32", quantize="int8")
+    assert build(request_).plain
+    alone = build(request_, with_plain=False)
+    assert alone.quantize == "int8"
+    assert not alone.plain
+    assert engine_of(alone, None).config.quantization == "int8"
+
+
+def test_a_config_is_meant_even_where_a_folder_bears_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "small").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert not build(Request(source="small", quantize="int4"), with_plain=False).is_trained
+
+
+def test_another_format_than_the_folder_s_is_refused(middle_checkpoint: Path, tmp_path: Path) -> None:
+    quantize_checkpoint(middle_checkpoint, tmp_path / "small", "int4")
+    with pytest.raises(BadCheckpoint, match="is quantised to int4 and cannot be loaded as int8"):
+        build(Request(source=str(tmp_path / "small"), quantize="int8"))
 
 
 def test_sections_run_in_one_order_and_unknown_ones_are_named() -> None:
