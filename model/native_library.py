@@ -18,10 +18,13 @@ import torch
 
 SOURCES = (
     "decode.c",
+    "decode_attention.h",
     "decode_bytes.h",
     "decode_dot.h",
+    "decode_experts.h",
     "decode_keys.h",
     "decode_rows.h",
+    "decode_state.h",
     "decode_tiles.h",
     "decode_tools.h",
 )
