@@ -167,7 +167,7 @@ def load(
     such word. Everything that can be refused is refused before a weight is read: NoDevice, BadConfig, BadTokenizer,
     BadCheckpoint, NotEnoughMemory.
     """
-    folder = Path(str(resources.files("moonhand.model") / "nano")) if path == "nano" else Path(path)
+    folder = checkpoint_folder(path)
     chosen_device = device_for(device)
     chosen_dtype = _dtype(dtype, chosen_device)
     tokenizer = Tokenizer.load(folder)
@@ -175,6 +175,11 @@ def load(
     model = load_model(folder, device=chosen_device, dtype=chosen_dtype, quantize=_quantization(quantize))
     name = "nano" if path == "nano" else folder.resolve().name
     return Engine(model, tokenizer, name=name, folder=folder, settings=settings)
+
+
+def checkpoint_folder(path: str | Path) -> Path:
+    """The folder that a `--model` flag names: a checkpoint's, or the package's own for `nano`."""
+    return Path(str(resources.files("moonhand.model") / "nano")) if path == "nano" else Path(path)
 
 
 def decode_step(model: KimiVL) -> Step | None:
@@ -194,10 +199,10 @@ def decode_step(model: KimiVL) -> Step | None:
         return GraphStep(model, MAX_GRAPH_ROWS)
     if weight.device.type != "cpu":
         return None
-    from .native import NativeStep, Unavailable, dequantize_into, load_library
+    from .native import MAX_ACTIVE, NativeStep, Unavailable, dequantize_into, load_library
 
     library = load_library()
-    if isinstance(library, Unavailable):
+    if isinstance(library, Unavailable) or model.config.text.num_experts_per_tok > MAX_ACTIVE:
         return None
     use_dequantizer(model, partial(dequantize_into, library))
     return NativeStep(model, library)

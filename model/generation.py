@@ -71,6 +71,9 @@ class Replies:
             _Reply(Prompt.read(messages, engine.tokenizer, engine.config), sampling, StreamDecoder(engine.tokenizer))
             for messages in requests
         ]
+        vocab_size = engine.tokenizer.vocab_size
+        if not all(0 <= token < vocab_size for token in sampling.watch_ids):
+            raise ValueError(f"watch_ids must be ids of the vocabulary, 0 to {vocab_size - 1}: {sampling.watch_ids}")
         for reply in self._replies:
             _require_fits(reply.prompt, sampling, engine.config.text.max_position_embeddings)
         family = frozenset((engine.tokenizer.im_end, engine.tokenizer.eos))
@@ -119,16 +122,17 @@ class Replies:
         """Room for all prompts and replies; for a single request with what an earlier prompt left of its own."""
         engine = self._engine
         needed = max(len(reply.prompt.ids) for reply in self._replies) + self._sampling.max_new_tokens
+        if engine.prefixes is None or len(self._replies) > 1:
+            return LatentCache(engine.config.text, len(self._replies), needed, engine.dtype, engine.device)
         # Whole blocks, so that the next prompt of a run mostly finds room behind this one.
         block = 8192 if engine.device.type == "cuda" else 1024
         room = min(-(-needed // block) * block, engine.config.text.max_position_embeddings)
-        if engine.prefixes is not None and len(self._replies) == 1:
-            (reply,) = self._replies
-            found = engine.prefixes.take(reply.prompt.keys)
-            if found is not None:
-                cache, reply.cached_tokens = found
-                return cache if cache.max_length >= needed else cache.grown(room)
-        return LatentCache(engine.config.text, len(self._replies), room, engine.dtype, engine.device)
+        (reply,) = self._replies
+        found = engine.prefixes.take(reply.prompt.keys)
+        if found is None:
+            return LatentCache(engine.config.text, 1, room, engine.dtype, engine.device)
+        cache, reply.cached_tokens = found
+        return cache if cache.max_length >= needed else cache.grown(room)
 
     def _close_cache(self, cache: LatentCache) -> None:
         """Keep what a single request's row holds for the next prompt that begins like it."""

@@ -269,10 +269,10 @@ def _shards(sizes: Mapping[str, int], max_shard_bytes: int) -> list[list[str]]:
 def new_checkpoint(folder: Path, needed_bytes: int, *, free_bytes: int | None = None) -> Generator[None]:
     """A folder for a new checkpoint; if writing it fails or is stopped, nothing that was written stays.
 
-    BadCheckpoint if it already holds weights or a config, NotEnoughDisk if the disk cannot take it.
+    BadCheckpoint if it holds any file, NotEnoughDisk if the disk cannot take it.
     """
-    if any(folder.glob("*.safetensors*")) or (folder / "config.json").exists():
-        raise BadCheckpoint(f"{folder} already holds a checkpoint: choose another folder")
+    if folder.is_dir() and any(folder.iterdir()):
+        raise BadCheckpoint(f"{folder} already holds files: choose a new folder")
     is_new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)

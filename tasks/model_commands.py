@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,14 +17,15 @@ model_app = typer.Typer(no_args_is_help=True, help="Look into a checkpoint, meas
 
 @model_app.command()
 def inspect(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A checkpoint's folder; config.json is enough.")],
+    folder: Annotated[str, typer.Argument(metavar="DIR", help="'nano', or a folder; config.json is enough.")],
     as_json: JsonFlag = False,
 ) -> None:
     """Count what a checkpoint is made of, from its config.json alone."""
     from ..model import inspect_model
+    from ..model.engine import checkpoint_folder
 
     with plain_errors():
-        counts = inspect_model(folder).to_json()
+        counts = inspect_model(checkpoint_folder(folder)).to_json()
         if as_json:
             print_json(counts)
             return

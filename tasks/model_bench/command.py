@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ..console import DeviceFlag, DtypeFlag, JsonFlag, QuantizeFlag, people, print_json
+from ..console import TASK_FAILED, DeviceFlag, DtypeFlag, JsonFlag, QuantizeFlag, people, print_json
 from ..errors import BadRequest
 
 if TYPE_CHECKING:
@@ -71,6 +71,8 @@ def bench(
         console.print(f"drawn: {path}", markup=False, soft_wrap=True)
     if as_json:
         print_json(result.to_json())
+    if result.failures:
+        raise typer.Exit(TASK_FAILED)
 
 
 def show(result: Result, console: Console, *, asked_for_peer: bool = True) -> None:
@@ -97,6 +99,8 @@ def show(result: Result, console: Console, *, asked_for_peer: bool = True) -> No
     if not console.is_terminal:
         console.width = FILE_WIDTH
     console.print(table)
+    for section, reason in result.failures.items():
+        console.print(f"error: {section} could not be measured: {reason}", style="red", markup=False, soft_wrap=True)
     if result.others_cores is not None and result.others_cores > 0.1:
         console.print(
             f"[yellow]not alone: other processes used up to {result.others_cores:.2f} cores meanwhile", highlight=False

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from ...model import ModelError
 from ..errors import BadRequest
 from .bench import Bench, Effort
 from .ceilings import Ceilings, measure_ceilings
@@ -42,6 +43,7 @@ class Result:
     load_before: tuple[float, float, float] | None
     load_after: tuple[float, float, float] | None
     started: str
+    failures: Mapping[str, str] = field(default_factory=dict[str, str])  # sections that could not be measured, and why
     machine: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     @property
@@ -65,6 +67,7 @@ class Result:
             "load_after": self.load_after,
             "others_cores_at_most": None if self.others_cores is None else round(self.others_cores, 3),
             "rows": [row.to_json() for row in self.rows],
+            "failures": dict(self.failures),
         }
 
 
@@ -83,7 +86,10 @@ def measure(
     effort: Effort | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Result:
-    """Build the model and measure. `say` hears the name of each section as it begins."""
+    """Build the model and measure. `say` hears the name of each section as it begins.
+
+    A section that runs out of memory or fails otherwise is told among the `failures`; the others' rows stay.
+    """
     wanted = check_sections(sections)
     started, load_before = datetime.now(UTC).isoformat(timespec="seconds"), load_average()
     say("building")
@@ -92,9 +98,13 @@ def measure(
     ceilings = measure_ceilings(subject.dtype, subject.device)
     bench = Bench(subject, ceilings, effort)
     rows: list[Row] = []
+    failures: dict[str, str] = {}
     for section in wanted:
         say(section)
-        rows += _section(section, bench, request)
+        try:
+            rows += _section(section, bench, request)
+        except (ModelError, RuntimeError, MemoryError, OSError) as error:
+            failures[section] = f"{type(error).__name__}: {error}"
     return Result(
         request=request,
         dtype=str(subject.dtype).removeprefix("torch."),
@@ -105,6 +115,7 @@ def measure(
         load_before=load_before,
         load_after=load_average(),
         started=started,
+        failures=failures,
         machine=describe_machine(subject.device),
     )
 

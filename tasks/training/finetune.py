@@ -7,7 +7,6 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -142,12 +141,12 @@ def make_plan(request: TrainRequest) -> TrainPlan:
     from ...agent import named_profile, profile_for
     from ...model import Tokenizer, load_config
     from ...model.counts import count_model
-    from ...model.engine import device_for
+    from ...model.engine import checkpoint_folder, device_for
     from ...model.memory import available_bytes
     from ...model.tuning import training_bytes
     from .recorded import check_lessons, find_runs, read_lessons
 
-    folder = Path(str(resources.files("moonhand.model") / "nano")) if request.model == "nano" else Path(request.model)
+    folder = checkpoint_folder(request.model)
     config, tokenizer = load_config(folder), Tokenizer.load(folder)
     name = "nano" if request.model == "nano" else folder.resolve().name
     device = device_for(request.device)

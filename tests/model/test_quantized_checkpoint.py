@@ -117,7 +117,7 @@ def test_what_cannot_be_quantised_is_refused_before_anything_is_written(folder: 
         quantize_checkpoint(quantised, other, "int8")
     with pytest.raises(ValueError, match="must be one of int8, int4, got 'int2'"):
         quantize_checkpoint(folder, other, "int2")  # pyright: ignore[reportArgumentType]
-    with pytest.raises(BadCheckpoint, match="already holds a checkpoint"):
+    with pytest.raises(BadCheckpoint, match="already holds files"):
         quantize_checkpoint(folder, quantised, "int4")
     with pytest.raises(NotEnoughDisk, match=r"takes 0\.0 GB and the disk of .* has 0\.0 GB free"):
         quantize_checkpoint(folder, other, "int4", free_bytes=1000)
@@ -141,12 +141,18 @@ def test_a_run_that_is_cut_short_leaves_nothing(folder: Path, tmp_path: Path, er
 
     there = tmp_path / "there"
     there.mkdir()
-    (there / "mine.txt").write_text("kept")
     for destination in (tmp_path / "new", there):
         with pytest.raises((KeyboardInterrupt, NotEnoughDisk)):
             quantize_checkpoint(folder, destination, "int4", progress=stop, max_shard_bytes=20_000)
     assert not (tmp_path / "new").exists()
-    assert [path.name for path in there.iterdir()] == ["mine.txt"]
+    assert list(there.iterdir()) == []
+
+
+def test_a_folder_with_somebody_s_files_is_left_alone(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.json").write_text("kept")
+    with pytest.raises(BadCheckpoint, match="already holds files: choose a new folder"):
+        quantize_checkpoint(folder, tmp_path, "int4")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("mine.json", "kept")]
 
 
 def test_a_weight_that_is_no_number_is_named(folder: Path, tmp_path: Path) -> None:

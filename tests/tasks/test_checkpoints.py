@@ -63,7 +63,7 @@ def test_quantize_prints_a_table_for_people(middle_checkpoint: Path, tmp_path: P
 def test_quantize_refuses_other_widths_and_folders_in_use(middle_checkpoint: Path, tmp_path: Path) -> None:
     with pytest.raises(BadRequest, match="'int3' is not one of int8, int4"):
         _run("quantize", middle_checkpoint, tmp_path / "small", "--weights", "int3")
-    with pytest.raises(BadCheckpoint, match="already holds a checkpoint"):
+    with pytest.raises(BadCheckpoint, match="already holds files"):
         _run("quantize", middle_checkpoint, middle_checkpoint)
 
 
