@@ -149,10 +149,12 @@ def test_a_run_that_is_cut_short_leaves_nothing(folder: Path, tmp_path: Path, er
 
 
 def test_a_folder_with_somebody_s_files_is_left_alone(folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "mine.json").write_text("kept")
+    there = tmp_path / "there"
+    there.mkdir()
+    (there / "mine.json").write_text("kept")
     with pytest.raises(BadCheckpoint, match="already holds files: choose a new folder"):
-        quantize_checkpoint(folder, tmp_path, "int4")
-    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("mine.json", "kept")]
+        quantize_checkpoint(folder, there, "int4")
+    assert [(path.name, path.read_text()) for path in there.iterdir()] == [("mine.json", "kept")]
 
 
 def test_a_weight_that_is_no_number_is_named(folder: Path, tmp_path: Path) -> None:
