@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 import torch
 import transformers
-from moonhand.model import KimiVL, KimiVLConfig, LatentCache, TextConfig
+from moonhand.model import KimiVL, KimiVLConfig, LatentCache
 from moonhand.model.runtime import Span, TextRuntime
+from moonhand.tasks.model_bench.peer_names import deepseek_config, k25_config
 from torch import Tensor
 
 BuildModel = Callable[[KimiVLConfig], KimiVL]
@@ -24,40 +25,8 @@ def _assert_equal(ours: Tensor, theirs: Tensor, atol: float = 1e-4) -> None:
     torch.testing.assert_close(ours, theirs, rtol=0.0, atol=atol)
 
 
-def _hf_text_config(config: TextConfig) -> transformers.DeepseekV3Config:
-    return transformers.DeepseekV3Config(
-        vocab_size=config.vocab_size,
-        hidden_size=config.hidden_size,
-        intermediate_size=config.intermediate_size,
-        moe_intermediate_size=config.moe_intermediate_size,
-        num_hidden_layers=config.num_hidden_layers,
-        num_attention_heads=config.num_attention_heads,
-        num_key_value_heads=config.num_attention_heads,
-        n_shared_experts=config.n_shared_experts,
-        n_routed_experts=config.n_routed_experts,
-        num_experts_per_tok=config.num_experts_per_tok,
-        routed_scaling_factor=config.routed_scaling_factor,
-        first_k_dense_replace=config.first_k_dense_replace,
-        kv_lora_rank=config.kv_lora_rank,
-        q_lora_rank=None,
-        qk_rope_head_dim=config.qk_rope_head_dim,
-        qk_nope_head_dim=config.qk_nope_head_dim,
-        v_head_dim=config.v_head_dim,
-        n_group=1,
-        topk_group=1,
-        norm_topk_prob=True,
-        rms_norm_eps=config.rms_norm_eps,
-        max_position_embeddings=config.max_position_embeddings,
-        rope_interleave=True,
-        rope_parameters={"rope_type": "default", "rope_theta": config.rope_theta},
-        attention_bias=False,
-        tie_word_embeddings=False,
-        num_mtp_layers=0,
-    )
-
-
 def _hf_text(model: KimiVL) -> Any:
-    reference: Any = transformers.DeepseekV3ForCausalLM(_hf_text_config(model.config.text)).eval()
+    reference: Any = transformers.DeepseekV3ForCausalLM(deepseek_config(model.config.text)).eval()
     reference.load_state_dict(model.language_model.state_dict())
     return reference
 
@@ -127,26 +96,7 @@ def test_the_latents_norm_has_its_own_epsilon(tiny_config: KimiVLConfig, random_
 
 def _hf_whole(model: KimiVL) -> Any:
     """Kimi K2.5 with our weights: names changed, qkv taken apart, rotary pairs laid out in halves."""
-    config = model.config
-    vision = config.vision
-    k25: Any = transformers.Kimi_K25Config(
-        text_config=_hf_text_config(config.text),
-        vision_config={
-            "patch_size": vision.patch_size,
-            "pos_emb_height": vision.init_pos_emb_height,
-            "pos_emb_width": vision.init_pos_emb_width,
-            "num_attention_heads": vision.num_attention_heads,
-            "num_hidden_layers": vision.num_hidden_layers,
-            "hidden_size": vision.hidden_size,
-            "intermediate_size": vision.intermediate_size,
-            "rope_parameters": {"rope_type": "axial", "rope_theta": 10000.0},
-        },
-        projection_hidden_size=vision.hidden_size,
-        image_token_id=config.media_placeholder_token_id,
-        video_token_id=config.text.vocab_size,
-        tie_word_embeddings=False,
-    )
-    reference: Any = transformers.Kimi_K25ForConditionalGeneration(k25).eval()
+    reference: Any = transformers.Kimi_K25ForConditionalGeneration(k25_config(model.config)).eval()
     reference.load_state_dict(_renamed(model))
     return reference
 
