@@ -4,7 +4,9 @@
 #pragma once
 
 #if HAS_BYTES
-#define AHEAD_CODES 4096 /* bytes of weights to be asked for in advance: rows follow each other in memory */
+/* Bytes ahead that codes are asked for, into the near and the far cache: rows follow each other in memory. */
+#define NEAR_CODES 1024
+#define FAR_CODES 6144
 
 /* q to bytes, for two groups: high, then low bytes of what low nibbles multiply, then of what high nibbles multiply;
  * `zero`: what sums begin from, for codes count from eight. */
@@ -56,7 +58,10 @@ INLINE void dot_int4(const Matrix *m, int64_t row, const Vec *const *x, float *o
             __m512i at = begin;
             for (int64_t g = 0; g < count; g += 2) {
                 const uint8_t *codes = w + (start + g) * (GROUP / 2);
-                if (PREFETCH) __builtin_prefetch(codes + AHEAD_CODES);
+                if (PREFETCH) {
+                    __builtin_prefetch(codes + NEAR_CODES);
+                    __builtin_prefetch(codes + FAR_CODES, 0, 1);
+                }
                 const __mmask16 there = g + 1 < count ? 0xffff : 0x00ff; /* the last may be alone */
                 const __m512i both = _mm512_maskz_loadu_epi32(there, codes);
                 const __m512i first = _mm512_and_si512(both, nibble);
