@@ -110,7 +110,8 @@ INLINE float exponential(float x) { /* within 2e-7 of e^x; a loop of it becomes 
     return p * power;
 }
 
-/* out[r * MAX_ROWS + b] = row r of w times x[b]; the next rows are asked for while these are read */
+/* out[r * MAX_ROWS + b] = row r of w times x[b]; later rows are asked for, into the near and the far cache, while these
+ * are read */
 #define FLOAT_DOT(NAME, TYPE, LOAD, ONE)                                                                               \
     INLINE void NAME(const Matrix *m, int64_t row, const Vec *const *x, float *out, const int R, const int B) {       \
         const TYPE *w = (const TYPE *)m->data + row * m->cols;                                                         \
@@ -122,6 +123,7 @@ INLINE float exponential(float x) { /* within 2e-7 of e^x; a loop of it becomes 
             UNROLL for (int r = 0; r < R; r++) {                                                                       \
                 const TYPE *place = w + r * cols + i;                                                                  \
                 if (PREFETCH) __builtin_prefetch((const char *)place + ahead);                                         \
+                if (PREFETCH) __builtin_prefetch((const char *)place + 3 * ahead, 0, 1);                               \
                 vf ws = LOAD(place);                                                                                   \
                 UNROLL for (int b = 0; b < B; b++) acc[r][b] += ws * xs[b];                                            \
             }                                                                                                          \
