@@ -30,7 +30,8 @@ PLAIN = PlainOps()
 
 @pytest.fixture(autouse=True)
 def one_element_arrays_are_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Triton 3.6 calls int() on arrays of one element, which numpy 2.4 refuses."""
+    """Mends Triton 3.6's interpreter, not what is tested: it calls int() on arrays of one element, which numpy 2.4
+    refuses. Triton compiling for a device does no such thing."""
     interpreter: Any = import_module("triton.runtime.interpreter")
     patch = interpreter._patch_lang_tensor
 
