@@ -22,6 +22,7 @@ from .trajectory import RunResult, Trajectory, new_run_folder
 from .zoom import ZoomConfig
 
 if TYPE_CHECKING:
+    from ..envs import Surface
     from ..model import Engine
 
 RUNS = "runs"  # where trajectories go unless told otherwise
@@ -40,7 +41,7 @@ def browser(
     model: str | Path | Engine = "nano",
     viewport: tuple[int, int] | None = None,
     device_scale: float = 1.0,
-    headless: bool = True,
+    surface: Surface = "headless",
     executable: str | None = None,
     out: str | Path = RUNS,
 ) -> Screen:
@@ -54,7 +55,7 @@ def browser(
         from ..envs import BrowserConfig, BrowserEnv
 
         return BrowserEnv(
-            BrowserConfig(url=url, viewport=size, device_scale=device_scale, headless=headless, executable=executable)
+            BrowserConfig(url=url, viewport=size, device_scale=device_scale, surface=surface, executable=executable)
         )
 
     return Screen(open_page, model=model, out=out)

@@ -57,17 +57,22 @@ from .errors import (
 )
 from .geometry import Point, Region, Size
 from .keys import MODIFIERS, NAMED_KEYS, Button, Modifier, key_name
+from .origins import OriginRules
+from .risk import Risk, risks_of
+from .secrets import SecretLookup, secret_from_environment
 from .wording import action_points, describe
 
 if TYPE_CHECKING:
-    from .browser import BrowserConfig, BrowserEnv
+    from .browser import BrowserEnv
+    from .browser_config import BrowserConfig, Surface
     from .chromium import INSTALL_CHROMIUM, find_chromium
     from .desktop import DesktopConfig, DesktopEnv
     from .display import VirtualDisplay
     from .replay import ReplayEnv
 
 _LAZY = {
-    "BrowserConfig": "browser",
+    "BrowserConfig": "browser_config",
+    "Surface": "browser_config",
     "BrowserEnv": "browser",
     "INSTALL_CHROMIUM": "chromium",
     "find_chromium": "chromium",
@@ -117,6 +122,7 @@ __all__ = [
     "NoBrowser",
     "NoDisplay",
     "OpenApp",
+    "OriginRules",
     "PageGone",
     "Point",
     "PointOffScreen",
@@ -125,10 +131,13 @@ __all__ = [
     "Region",
     "Reload",
     "ReplayEnv",
+    "Risk",
     "Scroll",
+    "SecretLookup",
     "SelectOption",
     "SetClipboard",
     "Size",
+    "Surface",
     "SwitchTab",
     "TypeText",
     "Unreachable",
@@ -145,6 +154,8 @@ __all__ = [
     "find_chromium",
     "key_name",
     "require_kind",
+    "risks_of",
+    "secret_from_environment",
 ]
 
 

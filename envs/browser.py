@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
 import numpy as np
@@ -30,6 +29,7 @@ from .actions import (
     Upload,
     Wait,
 )
+from .browser_config import BrowserConfig
 from .browser_thread import BrowserThread
 from .change import where_changed
 from .chromium import INSTALL_CHROMIUM, find_chromium
@@ -37,36 +37,14 @@ from .env import Change, Done, Effect, Frame, check_on_screen, nothing_to_do, re
 from .errors import DialogOpen, EnvError, NoBrowser, NoDisplay, UnsupportedAction
 from .geometry import Size
 from .page_actions import PageActor
-from .page_dialogs import DialogPolicy, Dialogs
+from .page_dialogs import Dialogs
+from .risk import Risk, risks_of
 from .tabs import Tabs, browser_process_id, first_line, quietly
 from .wording import action_points, describe
 
-DEFAULT_VIEWPORT = Size(1280, 720)
 START_LIMIT_S = 90.0
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, kw_only=True)
-class BrowserConfig:
-    """Which page is opened, in which Chromium, and how long we wait for it."""
-
-    url: str
-    viewport: Size = DEFAULT_VIEWPORT  # CSS px; a screenshot is this times device_scale
-    device_scale: float = 1.0
-    headless: bool = True
-    executable: str | None = None  # path or name; None: the first that find_chromium knows
-    display: str | None = None  # X display of a browser with a window; None: the one in DISPLAY
-    dialogs: DialogPolicy = "dismiss"  # answer to confirm() and prompt(); "ask" leaves every dialog to AnswerDialog
-    restyle: bool = True  # make native <select> lists clickable, hide the blinking caret
-    settle_s: float = 2.0  # the longest wait for the page to become still after an action
-    timeout_s: float = 30.0  # the longest wait for one answer of the page
-
-    def __post_init__(self) -> None:
-        if self.device_scale <= 0:
-            raise ValueError(f"device_scale must be > 0, got {self.device_scale}")
-        if self.settle_s < 0 or self.timeout_s <= 0:
-            raise ValueError(f"need settle_s >= 0 and timeout_s > 0, got {self.settle_s} and {self.timeout_s}")
 
 
 class BrowserEnv:
@@ -157,6 +135,10 @@ class BrowserEnv:
             answer=done.answer,
         )
 
+    def risks(self, action: Action) -> frozenset[Risk]:
+        """What a person would want to be asked about before it is performed."""
+        return risks_of(action)
+
     def evaluate(self, js: str) -> Any:
         """The value of a JavaScript expression in the page in front, to check its state."""
         return self._run("evaluating a script", self.config.timeout_s, lambda: self._open_tabs().front().evaluate(js))
@@ -169,10 +151,12 @@ class BrowserEnv:
         config = self.config
         if config.executable and not find_chromium(config.executable):
             raise NoBrowser(f"there is no browser at {config.executable!r}: correct the path, or {INSTALL_CHROMIUM}")
-        if not config.headless and sys.platform == "linux":
+        if config.surface != "headless" and sys.platform == "linux":
             display = config.display or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
             if not display:
-                raise NoDisplay("a browser with a window needs a display: use headless=True, or VirtualDisplay")
+                raise NoDisplay(
+                    "a browser with a window needs a display: choose the headless surface, or VirtualDisplay"
+                )
 
     def _start(self, stack: ExitStack) -> None:
         config = self.config
@@ -198,14 +182,14 @@ class BrowserEnv:
 
     def _launch(self, playwright: Playwright) -> Browser:
         config = self.config
-        executable = find_chromium(config.executable, headless=config.headless)
+        executable = find_chromium(config.executable, headless=(config.surface == "headless"))
         environ: dict[str, str | float | bool] = {**os.environ}
         if config.display:
             environ["DISPLAY"] = config.display
         try:
             return playwright.chromium.launch(
                 executable_path=executable,
-                headless=config.headless,
+                headless=(config.surface == "headless"),
                 env=environ,
                 timeout=START_LIMIT_S * 1000,
                 handle_sigint=False,

@@ -22,6 +22,7 @@ from .env import Effect, Frame, check_on_screen, nothing_to_do, require_kind
 from .errors import EnvError, NoDisplay
 from .hands import Hands, PyAutoGuiHands, XTestHands
 from .held import Held
+from .risk import Risk, risks_of
 from .settle import wait_until_still
 from .wording import action_points, describe
 
@@ -132,6 +133,10 @@ class DesktopEnv:
             change=change,
             answer=done.answer,
         )
+
+    def risks(self, action: Action) -> frozenset[Risk]:
+        """What a person would want to be asked about before it is performed."""
+        return risks_of(action)
 
     def close(self) -> None:
         """Release what is held and let go of the display; may be called twice."""

@@ -16,6 +16,7 @@ from PIL import Image
 from .actions import UNTOUCHING, Action
 from .errors import PointOffScreen, UnsupportedAction
 from .geometry import Size
+from .risk import Risk
 from .wording import action_points, describe
 
 Pixels = NDArray[np.uint8]
@@ -26,13 +27,15 @@ class Frame:
     """What the screen showed at one moment, at native resolution.
 
     `pixels_HW3` is uint8 RGB [height, width, 3], read-only here (the array passed in keeps its own flags);
-    another shape or dtype is a ValueError. `scale` is screenshot px per CSS px or OS point.
+    another shape or dtype is a ValueError. `scale` is screenshot px per CSS px or OS point, `origin_pt` the place of
+    its left top corner among all monitors in OS points: (0, 0) for a page.
     """
 
     pixels_HW3: Pixels
     scale: float = 1.0
     captured_at_s: float = field(default_factory=time.time)  # seconds since the epoch
     capture_s: float = 0.0  # how long the capture took
+    origin_pt: tuple[float, float] = (0.0, 0.0)
 
     def __post_init__(self) -> None:
         pixels: NDArray[Any] = self.pixels_HW3
@@ -79,8 +82,11 @@ class Effect:
     changed: bool | None  # the screen differs from the last frame observed (`change` says where); None: nobody looked
     act_s: float = 0.0
     settle_s: float = 0.0
+    capture_s: float = 0.0  # of the look that `change` comes from
     change: Change | None = None  # where it changed, seen from the place acted on; None where nobody looked
     answer: str | None = None  # what the action was asked to bring: the text on the clipboard, an answer
+    waited_for: tuple[str, ...] = ()  # what kept the screen from being still: "navigation", "requests", "changes", ...
+    num_moving: int = 0  # places that never stop (a caret, a spinner, a video) and were not waited for
 
 
 class Done(NamedTuple):
@@ -96,13 +102,15 @@ class Env(Protocol):
 
     `kinds` are the actions it can do, by their `type`. `perform` raises PointOffScreen, or UnsupportedAction for any
     other kind, before touching anything, and other EnvErrors when the screen itself fails. What is in UNTOUCHING is
-    always accepted and does nothing. `close` may be called twice.
+    always accepted and does nothing. `risks` is what a person would want to be asked about before the action is
+    performed, as far as the screen can tell. `close` may be called twice.
     """
 
     @property
     def kinds(self) -> frozenset[str]: ...
     def observe(self) -> Frame: ...
     def perform(self, action: Action) -> Effect: ...
+    def risks(self, action: Action) -> frozenset[Risk]: ...
     def close(self) -> None: ...
 
 

@@ -9,6 +9,7 @@ from .actions import UNTOUCHING, Action, Finish, Refuse
 from .change import where_changed
 from .env import Effect, Frame, check_on_screen, nothing_to_do, require_kind
 from .errors import EnvError, UnsupportedAction
+from .risk import Risk, risks_of
 from .wording import action_points, describe
 
 
@@ -72,6 +73,10 @@ class ReplayEnv:
         self._done += 1
         change = where_changed(before.pixels_HW3, self.observe().pixels_HW3, action_points(action))
         return Effect(performed=True, detail=describe(action), changed=change != "no_change", change=change)
+
+    def risks(self, action: Action) -> frozenset[Risk]:
+        """What a person would want to be asked about before it is performed."""
+        return risks_of(action)
 
     def close(self) -> None:
         self._is_closed = True

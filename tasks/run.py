@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
-import subprocess
-import time
-from collections.abc import Callable, Generator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast, runtime_checkable
@@ -22,60 +18,6 @@ from .script import Check
 
 DEFAULT_VIEWPORT = Size(1280, 720)
 FIRST_WINDOW_S = 15.0  # the longest wait for a program started on a virtual display to show something
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScreenChoice:
-    """Which screen a run looks at: exactly one of a page, this machine's desktop, and a virtual display."""
-
-    url: str | None = None
-    desktop: bool = False
-    virtual: Size | None = None
-    viewport: Size = DEFAULT_VIEWPORT  # CSS px, of a page
-    scale: float = 1.0  # device px per CSS px, of a page
-    headed: bool = False
-    chromium: str | None = None
-    monitor: int = 1
-    start: str | None = None  # command of the program to start on a virtual display
-
-    def __post_init__(self) -> None:
-        chosen = (self.url is not None) + self.desktop + (self.virtual is not None)
-        if chosen != 1:
-            raise BadRequest(
-                f"choose one screen: --url URL, --desktop or --virtual 1280x800; got {chosen or 'none'} of them"
-            )
-        if self.start is not None and self.virtual is None:
-            raise BadRequest("--start needs a display of its own: add --virtual 1280x800")
-
-
-@contextmanager
-def open_screen(choice: ScreenChoice) -> Generator[Env]:
-    """The chosen screen, open for as long as the block runs."""
-    with ExitStack() as stack:
-        if choice.url is not None:
-            from ..envs import BrowserConfig, BrowserEnv
-
-            config = BrowserConfig(
-                url=choice.url,
-                viewport=choice.viewport,
-                device_scale=choice.scale,
-                headless=not choice.headed,
-                executable=choice.chromium,
-            )
-            yield stack.enter_context(BrowserEnv(config))
-            return
-        from ..envs import DesktopConfig, DesktopEnv
-
-        if choice.virtual is None:
-            yield stack.enter_context(DesktopEnv(DesktopConfig(monitor=choice.monitor)))
-            return
-        from ..envs import VirtualDisplay
-
-        display = stack.enter_context(VirtualDisplay(choice.virtual, wm=True))
-        env = stack.enter_context(DesktopEnv(DesktopConfig(display=display.display)))
-        if choice.start is not None:
-            _start_program(stack, env, choice.start, display.environ())
-        yield env
 
 
 @dataclass(frozen=True)
@@ -184,30 +126,3 @@ def _picture_of_step(step: Step) -> Image.Image:
     sure = "" if step.confidence is None else f" {step.confidence:.0%}"
     label = f"{step.index + 1}. {step.instruction}{sure}"
     return draw(step.before.read(), [Mark(label=label, x_px=points[0].x_px, y_px=points[0].y_px)])
-
-
-def _start_program(stack: ExitStack, env: Env, command: str, environ: dict[str, str]) -> None:
-    """Start a program on the display and wait until it shows something."""
-    empty = env.observe()
-    quiet = subprocess.DEVNULL
-    try:
-        program = subprocess.Popen(shlex.split(command), env=environ, stdin=quiet, stdout=quiet, stderr=quiet)
-    except (OSError, ValueError) as error:  # ValueError: quotes that do not close
-        raise BadRequest(f"--start {command!r} does not start: {error}") from error
-    stack.callback(_end, program)
-    deadline_s = time.monotonic() + FIRST_WINDOW_S
-    while not env.observe().differs_from(empty):
-        if program.poll() is not None:
-            raise BadRequest(f"--start {command!r} ended with status {program.returncode} before it showed a window")
-        if time.monotonic() > deadline_s:
-            raise BadRequest(f"--start {command!r} showed no window within {FIRST_WINDOW_S:g} s")
-        time.sleep(0.1)
-
-
-def _end(program: subprocess.Popen[bytes]) -> None:
-    program.terminate()
-    try:
-        program.wait(timeout=5)
-    except subprocess.TimeoutExpired:
-        program.kill()
-        program.wait()

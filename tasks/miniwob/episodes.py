@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...agent import KimiPolicy, Policy, RunConfig, Step, Trajectory, run
 from ...agent.profiles import NANO_TASK
-from ...envs import Action, BrowserConfig, BrowserEnv, Effect, Frame, Navigate
+from ...envs import Action, BrowserConfig, BrowserEnv, Effect, Frame, Navigate, Risk
 from ..errors import BadRequest, TaskError
 from .page import DEVICE_SCALE, PAGE_SIZE, WINDOW_SIZE
 
@@ -170,6 +170,9 @@ class Episode:
         if self.outcome()[0]:
             return Effect(performed=False, detail="the episode is over", changed=False, change="no_change")
         return self._env.perform(action)
+
+    def risks(self, action: Action) -> frozenset[Risk]:
+        return self._env.risks(action)
 
     def close(self) -> None:
         """The browser belongs to whoever opened it."""

@@ -20,6 +20,7 @@ from moonhand.envs import (
     Frame,
     PageGone,
     ReplayEnv,
+    Risk,
     TypeText,
     Wait,
     Zoom,
@@ -144,6 +145,9 @@ class Slow:
 
     def observe(self) -> Frame:
         return picture(self.num_done)
+
+    def risks(self, action: Action) -> frozenset[Risk]:
+        return frozenset()
 
     def perform(self, action: Action) -> Effect:
         self.num_done += 1

@@ -346,7 +346,7 @@ def test_two_browsers_live_side_by_side_under_a_running_event_loop(board_config:
 def test_a_browser_with_a_window_behaves_the_same(chromium: str, serve: Serve, virtual_display: VirtualDisplay) -> None:
     executable = find_chromium(headless=False) or chromium
     config = BrowserConfig(
-        url=serve(PAGES), viewport=VIEWPORT, executable=executable, headless=False, display=virtual_display.display
+        url=serve(PAGES), viewport=VIEWPORT, executable=executable, surface="window", display=virtual_display.display
     )
     with BrowserEnv(config) as env:
         assert env.observe().size == VIEWPORT

@@ -1,0 +1,50 @@
+"""What a browser is opened on, in which form, and what it may do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from .geometry import Size
+from .origins import OriginRules
+from .page_dialogs import DialogPolicy
+from .secrets import SecretLookup, secret_from_environment
+
+Surface = Literal["headless", "window", "kiosk"]
+DEFAULT_VIEWPORT = Size(1280, 720)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BrowserConfig:
+    """Which page is opened, in which Chromium, what it may do, and how long we wait for it.
+
+    `surface`: "headless" has no window and is captured over the DevTools protocol; "window" is one on a display;
+    "kiosk" fills an X display of its own, is captured from there and touched by real input events: the fastest, and
+    the only one where native pop-ups (lists, dates, colours, files, tooltips) are seen and touched like all else.
+    """
+
+    url: str = ""  # empty: a blank page, or with `attach` the tab that is in front
+    viewport: Size = DEFAULT_VIEWPORT  # CSS px; a screenshot is this times device_scale
+    device_scale: float = 1.0
+    surface: Surface = "headless"
+    executable: str | None = None  # path or name; None: the first that find_chromium knows
+    display: str | None = None  # X display of a browser with a window; None: the one in DISPLAY
+    attach: str | None = None  # DevTools address of a Chromium that runs already, such as http://127.0.0.1:9222
+    user_data: Path | None = None  # folder of a profile that persists; None: a fresh one that is thrown away
+    storage_state: Path | None = None  # cookies and local storage to begin with: a file Playwright wrote
+    rules: OriginRules = field(default_factory=OriginRules)  # where pages and their frames may come from
+    permissions: tuple[str, ...] = ()  # granted to every page, such as "geolocation"; all others are denied
+    http_auth: tuple[str, str] | None = None  # user and password for servers that ask; may hold {{secret:NAME}}
+    downloads: Path | None = None  # folder that keeps them; None: every download is cancelled
+    secrets: SecretLookup = secret_from_environment  # what {{secret:NAME}} stands for
+    dialogs: DialogPolicy = "dismiss"  # answer to confirm() and prompt(); "ask" leaves every dialog to AnswerDialog
+    restyle: bool = True  # make native <select> lists clickable, hide the blinking caret
+    settle_s: float = 2.0  # the longest wait for the page to become still after an action
+    timeout_s: float = 30.0  # the longest wait for one answer of the page
+
+    def __post_init__(self) -> None:
+        if self.device_scale <= 0:
+            raise ValueError(f"device_scale must be > 0, got {self.device_scale}")
+        if self.settle_s < 0 or self.timeout_s <= 0:
+            raise ValueError(f"need settle_s >= 0 and timeout_s > 0, got {self.settle_s} and {self.timeout_s}")

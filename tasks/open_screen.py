@@ -1,0 +1,127 @@
+"""Which screen a command looks at, as its flags say it, and that screen opened."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import time
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from ..envs import Env, Size
+from .errors import BadRequest
+
+if TYPE_CHECKING:
+    from ..envs import BrowserConfig
+
+DEFAULT_VIEWPORT = Size(1280, 720)
+FIRST_WINDOW_S = 15.0  # the longest wait for a program started on a virtual display to show something
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScreenChoice:
+    """Which screen is looked at: exactly one of a page, this machine's desktop, and a virtual display."""
+
+    url: str | None = None
+    desktop: bool = False
+    virtual: Size | None = None
+    start: str | None = None  # command of the program to start on a virtual display
+    monitor: str = "1"  # of a desktop: its number or name
+    region: str | None = None  # of a desktop: X,Y,WIDTHxHEIGHT in OS points
+    window: str | None = None  # of a desktop: a part of its title
+    viewport: Size = DEFAULT_VIEWPORT  # CSS px, of a page
+    scale: float = 1.0  # device px per CSS px, of a page
+    surface: Literal["headless", "window", "kiosk"] = "headless"
+    chromium: str | None = None
+    attach: str | None = None
+    user_data: Path | None = None
+    storage_state: Path | None = None
+    allow: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
+    grant: tuple[str, ...] = ()
+    http_auth: str | None = None  # USER:PASSWORD
+    downloads: Path | None = None
+    dialogs: Literal["dismiss", "accept", "ask"] = "dismiss"
+
+    def __post_init__(self) -> None:
+        chosen = (self.url is not None or self.attach is not None) + self.desktop + (self.virtual is not None)
+        if chosen != 1:
+            raise BadRequest(
+                f"choose one screen: --url URL, --desktop or --virtual 1280x800; got {chosen or 'none'} of them"
+            )
+        if self.start is not None and self.virtual is None:
+            raise BadRequest("--start needs a display of its own: add --virtual 1280x800")
+
+    def browser_config(self) -> BrowserConfig:
+        """Of a page."""
+        from ..envs import BrowserConfig, OriginRules
+
+        user, _, password = (self.http_auth or "").partition(":")
+        return BrowserConfig(
+            url=self.url or "",
+            viewport=self.viewport,
+            device_scale=self.scale,
+            surface=self.surface,
+            executable=self.chromium,
+            attach=self.attach,
+            user_data=self.user_data,
+            storage_state=self.storage_state,
+            rules=OriginRules(self.allow, self.deny),
+            permissions=self.grant,
+            http_auth=(user, password) if self.http_auth else None,
+            downloads=self.downloads,
+            dialogs=self.dialogs,
+        )
+
+
+@contextmanager
+def open_screen(choice: ScreenChoice) -> Generator[Env]:
+    """The chosen screen, open for as long as the block runs."""
+    with ExitStack() as stack:
+        if choice.url is not None or choice.attach is not None:
+            from ..envs import BrowserEnv
+
+            yield stack.enter_context(BrowserEnv(choice.browser_config()))
+            return
+        from ..envs import DesktopConfig, DesktopEnv
+
+        if choice.virtual is None:
+            yield stack.enter_context(DesktopEnv(DesktopConfig(monitor=int(choice.monitor))))
+            return
+        from ..envs import VirtualDisplay
+
+        display = stack.enter_context(VirtualDisplay(choice.virtual, wm=True))
+        env = stack.enter_context(DesktopEnv(DesktopConfig(display=display.display)))
+        if choice.start is not None:
+            _start_program(stack, env, choice.start, display.environ())
+        yield env
+
+
+def _start_program(stack: ExitStack, env: Env, command: str, environ: dict[str, str]) -> None:
+    """Start a program on the display and wait until it shows something."""
+    empty = env.observe()
+    quiet = subprocess.DEVNULL
+    try:
+        program = subprocess.Popen(shlex.split(command), env=environ, stdin=quiet, stdout=quiet, stderr=quiet)
+    except (OSError, ValueError) as error:  # ValueError: quotes that do not close
+        raise BadRequest(f"--start {command!r} does not start: {error}") from error
+    stack.callback(_end, program)
+    deadline_s = time.monotonic() + FIRST_WINDOW_S
+    while not env.observe().differs_from(empty):
+        if program.poll() is not None:
+            raise BadRequest(f"--start {command!r} ended with status {program.returncode} before it showed a window")
+        if time.monotonic() > deadline_s:
+            raise BadRequest(f"--start {command!r} showed no window within {FIRST_WINDOW_S:g} s")
+        time.sleep(0.1)
+
+
+def _end(program: subprocess.Popen[bytes]) -> None:
+    program.terminate()
+    try:
+        program.wait(timeout=5)
+    except subprocess.TimeoutExpired:
+        program.kill()
+        program.wait()

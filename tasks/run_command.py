@@ -1,0 +1,295 @@
+"""`moonhand run` and `moonhand demo`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from .console import (
+    NEEDS_USER,
+    OK,
+    REFUSED,
+    STOPPED,
+    TASK_FAILED,
+    DeviceFlag,
+    DtypeFlag,
+    JsonFlag,
+    ModelChoice,
+    ModelFlag,
+    ProfileFlag,
+    QuantizeFlag,
+    people,
+    plain_errors,
+    print_json,
+    write_file,
+)
+from .errors import BadRequest
+from .screen_flags import (
+    AllowFlag,
+    ApproveFlag,
+    AttachFlag,
+    ChromiumFlag,
+    DenyFlag,
+    DesktopFlag,
+    DialogsFlag,
+    DownloadsFlag,
+    DryRunFlag,
+    GrantFlag,
+    HttpAuthFlag,
+    MonitorFlag,
+    RegionFlag,
+    ScaleFlag,
+    StartFlag,
+    StepFlag,
+    StorageStateFlag,
+    SurfaceFlag,
+    UrlFlag,
+    UserDataFlag,
+    ViewportFlag,
+    VirtualFlag,
+    WindowFlag,
+    size_of,
+    viewport_of,
+)
+
+if TYPE_CHECKING:
+    from .open_screen import ScreenChoice
+    from .run import Outcome
+    from .script import Script
+
+STATUS_CODES = {
+    "finished": OK,
+    "refused": REFUSED,
+    "needs_user": NEEDS_USER,
+    "stopped": STOPPED,
+}  # every other status: the task failed
+DEFAULT_MAX_STEPS = 25
+
+OutFlag = Annotated[
+    Path | None, typer.Option("--out", help="Folder of the trajectory. (default: a new one under ./runs)")
+]
+PictureFlag = Annotated[Path | None, typer.Option("--picture", help="Also write a picture of the run: a .png file.")]
+KeepGoingFlag = Annotated[
+    bool, typer.Option("--keep-going", help="Go on when the same actions change nothing, again and again.")
+]
+
+
+def run(
+    goal: Annotated[str, typer.Argument(metavar="GOAL|SCRIPT.yaml", help="Plain steps parted by ';', or a script.")],
+    model: ModelFlag = "nano",
+    device: DeviceFlag = "auto",
+    dtype: DtypeFlag = "auto",
+    quantize: QuantizeFlag = None,
+    profile: ProfileFlag = None,
+    keep_going: KeepGoingFlag = False,
+    max_steps: Annotated[
+        int | None,
+        typer.Option("--max-steps", min=1, envvar="MOONHAND_MAX_STEPS", help="Actions and unusable replies together."),
+    ] = None,
+    out: OutFlag = None,
+    picture: PictureFlag = None,
+    as_json: JsonFlag = False,
+    url: UrlFlag = None,
+    surface: SurfaceFlag = "headless",
+    viewport: ViewportFlag = None,
+    scale: ScaleFlag = 1.0,
+    chromium: ChromiumFlag = None,
+    attach: AttachFlag = None,
+    user_data: UserDataFlag = None,
+    storage_state: StorageStateFlag = None,
+    grant: GrantFlag = None,
+    http_auth: HttpAuthFlag = None,
+    downloads: DownloadsFlag = None,
+    dialogs: DialogsFlag = "dismiss",
+    desktop: DesktopFlag = False,
+    monitor: MonitorFlag = "1",
+    region: RegionFlag = None,
+    window: WindowFlag = None,
+    virtual: VirtualFlag = None,
+    start: StartFlag = None,
+    allow: AllowFlag = None,
+    deny: DenyFlag = None,
+    approve: ApproveFlag = None,
+    dry_run: DryRunFlag = False,
+    step: StepFlag = False,
+) -> None:
+    """Carry out a goal or a script on a page or a desktop, from its pixels."""
+    from ..agent import new_run_folder
+    from .open_screen import ScreenChoice
+    from .script import Script, load_script
+
+    with plain_errors(as_json):
+        script = load_script(Path(goal)) if goal.endswith((".yaml", ".yml")) else Script(name=goal, steps=())
+        elsewhere = desktop or virtual is not None or attach is not None
+        folder = out or new_run_folder("runs")
+        choice = ScreenChoice(
+            url=url or (None if elsewhere else script.url),
+            desktop=desktop,
+            virtual=None if virtual is None else size_of(virtual, "--virtual"),
+            start=start,
+            monitor=monitor,
+            region=region,
+            window=window,
+            viewport=viewport_of(viewport, script.viewport, model),
+            scale=scale,
+            surface=surface,
+            chromium=chromium,
+            attach=attach,
+            user_data=user_data,
+            storage_state=storage_state,
+            allow=tuple(allow or ()),
+            deny=tuple(deny or ()),
+            grant=tuple(grant or ()),
+            http_auth=http_auth,
+            downloads=downloads or folder / "downloads",
+            dialogs=dialogs,
+        )
+        asked = ModelChoice(model, device, dtype, quantize)
+        how = HowToRun(
+            profile=profile, keep_going=keep_going, max_steps=max_steps, approve=approve, dry_run=dry_run, step=step
+        )
+        _run(script, choice, asked, how, folder=folder, picture=picture, as_json=as_json)
+
+
+def demo(
+    model: ModelFlag = "nano",
+    device: DeviceFlag = "auto",
+    dtype: DtypeFlag = "auto",
+    quantize: QuantizeFlag = None,
+    surface: SurfaceFlag = "headless",
+    chromium: ChromiumFlag = None,
+    out: OutFlag = None,
+    picture: PictureFlag = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Fill in and submit the bundled sign-up form from its pixels, then ask the page what it received."""
+    from ..agent import new_run_folder
+    from .demo import DEMO_FOLDER, DEMO_PAGE, DEMO_SCRIPT, serve_folder
+    from .open_screen import ScreenChoice
+    from .script import load_script
+
+    with plain_errors(as_json), serve_folder(DEMO_FOLDER) as address:
+        script = load_script(DEMO_SCRIPT)
+        choice = ScreenChoice(
+            url=address + DEMO_PAGE,
+            viewport=viewport_of(None, script.viewport, model),
+            surface=surface,
+            chromium=chromium,
+        )
+        asked = ModelChoice(model, device, dtype, quantize)
+        _run(
+            script,
+            choice,
+            asked,
+            HowToRun(),
+            folder=out or new_run_folder("runs"),
+            picture=picture,
+            as_json=as_json,
+            draws=True,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class HowToRun:
+    """How a run is asked and when it is ended, as the flags say it."""
+
+    profile: str | None = None
+    keep_going: bool = False
+    max_steps: int | None = None
+    approve: Literal["never", "sensitive", "always"] | None = None
+    dry_run: bool = False
+    step: bool = False
+
+
+def _run(
+    script: Script,
+    choice: ScreenChoice,
+    model: ModelChoice,
+    how: HowToRun,
+    *,
+    folder: Path,
+    picture: Path | None,
+    as_json: bool,
+    draws: bool = False,
+) -> NoReturn:
+    """Check everything that can be checked before work starts, carry the script out, report, and leave.
+
+    A script without steps is a goal in words, for a model that plans or as plain steps.
+    """
+    from ..agent import KimiPolicy, RunConfig, Trajectory, describe_step, find_profile, parse_steps
+    from ..agent.kimi import profile_of
+    from ..agent.overlay import to_png
+    from .live import StepTable
+    from .open_screen import open_screen
+    from .pictures import check_writable
+    from .run import carry_out, picture_of_run
+
+    if picture is not None:
+        check_writable(picture)
+    if script.checks and choice.url is None and choice.attach is None:
+        raise BadRequest("the script has checks, and only a page can answer them: run it with --url")
+    console = people()
+    profile = None if how.profile is None else find_profile(how.profile)
+    engine = model.load()
+    steps = script.steps or None
+    planned = steps
+    if steps is None and not (profile or profile_of(engine)).plans:
+        planned = parse_steps(script.name)
+    config = RunConfig(
+        max_steps=how.max_steps or max(DEFAULT_MAX_STEPS, 3 * len(planned or ())), stop_when_stuck=not how.keep_going
+    )
+    goal = "\n".join(map(describe_step, script.steps)) if script.steps else script.name
+    if (folder / "run.json").exists():
+        raise BadRequest(f"{folder} already holds a run: choose another folder")
+    with open_screen(choice) as env:
+        policy = KimiPolicy(engine, profile=profile, steps=steps, kinds=env.kinds)
+        trajectory = Trajectory(folder, goal=goal, policy=policy.manifest(), config=asdict(config), env=asdict(choice))
+        with plain_errors():  # in JSON, the result says how it ended
+            try:
+                with trajectory, StepTable(console) as table:
+                    ask = table.ask if sys.stdin.isatty() else None
+                    outcome = carry_out(
+                        env, policy, goal, trajectory, config, checks=script.checks, watch=table.add, ask=ask
+                    )
+            finally:
+                if sys.exception() is not None and trajectory.result is not None:
+                    console.print(f"trajectory: {folder}", highlight=False, markup=False, soft_wrap=True)
+                    if as_json:
+                        print_json(trajectory.result.to_json())
+    drawn = picture or (folder / "run.png" if draws else None)
+    if drawn is not None and outcome.result.steps:
+        write_file(drawn, to_png(picture_of_run(folder)))
+    if as_json:
+        print_json(outcome.to_json())
+    _report(outcome, console, drawn)
+    raise typer.Exit(exit_code(outcome))
+
+
+def exit_code(outcome: Outcome) -> int:
+    """What was checked counts; without a check, how the run ended."""
+    if outcome.result.status == "finished" and outcome.result.success is False:
+        return TASK_FAILED
+    return OK if outcome.result.success else STATUS_CODES.get(outcome.result.status, TASK_FAILED)
+
+
+def _report(outcome: Outcome, console: Console, drawn: Path | None) -> None:
+    result = outcome.result
+    for check in outcome.checks:
+        console.print(f"[green]ok[/]      {escape(check.js)}" if check.ok else f"[red]wrong[/]   {escape(check.js)}")
+        if not check.ok:
+            found = check.error or json.dumps(check.found, ensure_ascii=False)
+            expected = json.dumps(check.equals, ensure_ascii=False)
+            console.print(f"        expected {expected}\n        found    {found}", markup=False, soft_wrap=True)
+    said = {True: "[green]done, and checked[/]", False: "[red]not done[/]", None: ""}[result.success]
+    steps = "1 step" if result.steps == 1 else f"{result.steps} steps"
+    console.print(f"{result.status}: {steps}  {said}".rstrip(), highlight=False)
+    for line in (result.error, result.answer, f"trajectory: {result.path}", drawn and f"picture:    {drawn}"):
+        if line:
+            console.print(str(line), highlight=False, markup=False, soft_wrap=True)
