@@ -1,12 +1,14 @@
 # `make demo` and `make test` each do all the set-up they need; a second run starts at once.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: help demo test fuzz nano nano-eval bench clean
+.PHONY: help demo test fuzz soak faults nano nano-eval bench clean
 
 help:
 	@echo "make demo    a sign-up form filled in from its pixels, in headless Chromium"
 	@echo "make test    format, lint, types and tests"
 	@echo "make fuzz    a million random replies, read by every dialect (minutes)"
+	@echo "make soak    3,000 mixed actions in Chromium and on an X display: does anything grow? (10 minutes)"
+	@echo "make faults  browsers killed, displays gone, disks full, 200 runs interrupted: what stays behind? (10 minutes)"
 	@echo "make nano    train moonhand-nano again from nothing (many hours on a CPU)"
 	@echo "make nano-eval   measure nano on what it has never seen; PAGE_BOXES=DIR and DESKTOP_CLICKS=DIR add recorded screens"
 	@echo "make bench   speed and memory beside transformers, with pictures in runs/speed (about half an hour on a quiet machine)"
@@ -24,6 +26,11 @@ test: .venv/.ready-for-test
 
 fuzz: .venv/.ready-for-test
 	.venv/bin/python tests/fuzz/fuzz_dialects.py
+
+soak faults: .venv/.ready-for-test
+	@bash setup.sh browser
+	@bash setup.sh desktop
+	.venv/bin/python tests/soak/$@.py
 
 nano: .venv/.ready-for-eval
 	@bash setup.sh browser

@@ -3,6 +3,8 @@
 Importing this package loads no torch, browser or desktop library: they come with the first screen or model opened.
 """
 
+from .approval import Approval, ApprovePolicy, Decision, Instead, Request, Skip, Stop, Yes
+from .async_screen import AsyncScreen, AsyncTarget, async_browser, async_desktop
 from .dialects import Parsed, write_kimi
 from .errors import AgentError, BadGoal, BadProfile, CannotAnswer, ParseError, TargetRefused, TrajectoryError
 from .kimi import KimiPolicy
@@ -21,9 +23,15 @@ from .zoom import ZoomConfig
 __all__ = [
     "PROFILES",
     "AgentError",
+    "Approval",
+    "ApprovePolicy",
+    "AsyncScreen",
+    "AsyncTarget",
     "BadGoal",
     "BadProfile",
     "CannotAnswer",
+    "Decision",
+    "Instead",
     "KimiPolicy",
     "LiveTarget",
     "Mark",
@@ -33,18 +41,24 @@ __all__ = [
     "PromptProfile",
     "Recording",
     "Reply",
+    "Request",
     "RunConfig",
     "RunResult",
     "Screen",
     "ScriptStep",
     "ScriptedPolicy",
+    "Skip",
     "Step",
+    "Stop",
     "StoredFrame",
     "Target",
     "TargetRefused",
     "Trajectory",
     "TrajectoryError",
+    "Yes",
     "ZoomConfig",
+    "async_browser",
+    "async_desktop",
     "browser",
     "default_viewport",
     "describe_step",

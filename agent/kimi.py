@@ -62,6 +62,7 @@ class KimiPolicy:
             return self._plan(goal, frame, history, num_failures + (trouble.count if trouble else 0))
         steps = parse_steps(goal) if self._steps is None else self._steps
         num_done = turns_done(history)
+        num_failures = 0 if history and history[-1].decision == "skip" else num_failures
         if num_done >= len(steps):
             return Reply(text="finish()", actions=(Finish(),))
         step = steps[num_done]

@@ -1,4 +1,4 @@
-"""The step loop, all of it: observe, reply, parse, perform, record."""
+"""The step loop, all of it: observe, reply, parse, approve, perform, record."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ from ..envs import (
     Zoom,
     describe,
 )
+from .approval import NEVER, Approval
 from .dialects import Parsed
 from .errors import CannotAnswer, ParseError, TrajectoryError
 from .look import on_screen
-from .policy import Answering, Policy, failures_in_a_row
+from .policy import Answering, Policy, failures_in_a_row, turns_taken
 from .stuck import Stuck, stuck
 from .trajectory import RunResult, Step, Trajectory
 
@@ -35,12 +36,13 @@ class RunConfig:
     """When a run that does not end by itself is ended."""
 
     max_steps: int = 25  # actions and unusable replies together
+    max_turns: int | None = None  # replies, usable or not; None: as many as the steps allow
     max_bad_replies: int = 3  # in a row; the next one ends the run
     stop_when_stuck: bool = True  # at the same actions again and again that change nothing on the screen
 
     def __post_init__(self) -> None:
-        if self.max_steps < 1 or self.max_bad_replies < 0:
-            raise ValueError(f"max_steps must be >= 1 and max_bad_replies >= 0, got {asdict(self)}")
+        if self.max_steps < 1 or self.max_bad_replies < 0 or (self.max_turns is not None and self.max_turns < 1):
+            raise ValueError(f"max_steps and max_turns must be >= 1 and max_bad_replies >= 0, got {asdict(self)}")
 
 
 def run(
@@ -50,26 +52,28 @@ def run(
     trajectory: Trajectory,
     config: RunConfig | None = None,
     *,
+    approve: Approval | None = None,
     ask: Ask | None = None,
 ) -> Generator[Step, None, RunResult]:
     """Work on the goal, yielding each step once it is on the disk; the result is returned and in `trajectory.result`.
 
-    A reply that does not parse, an action the screen cannot do and a point off the screen are steps with an `error`:
-    the policy sees them and may do better. `ask` brings the answer of the person at hand to what the policy asks, and
-    to what is to be done when it is stuck; without it such a run ends, and a stuck one that has no step left for what
-    they say. Ctrl-C and whatever the screen, the model or the disk raise end the run with a result on the disk
-    (`stopped`, `error`) and go on to the caller, who owns `env` and closes it.
+    A reply that does not parse, an action the screen cannot do, a point off the screen and an action that is not
+    approved are steps with an `error`: the policy sees them and may do better. `approve` says who is asked before which
+    actions; nobody, unless given. `ask` brings the answer of the person at hand to what the policy asks, and to what is
+    to be done when it is stuck; without it such a run ends, and a stuck one that has no step left for what they say.
+    Ctrl-C and whatever the screen, the model or the disk raise end the run with a result on the disk (`stopped`,
+    `error`) and go on to the caller, who owns `env` and closes it.
     """
     config = config or RunConfig()
     history: list[Step] = []
     try:
         frame = env.observe()
-        while len(history) < config.max_steps:
+        while len(history) < config.max_steps and turns_taken(history) != config.max_turns:
             started_at_s = time.time()
             reply = policy.reply(goal, frame, tuple(history))
             draft = Step(
                 index=len(history),
-                turn=history[-1].turn + 1 if history else 0,
+                turn=turns_taken(history),
                 before=trajectory.store(frame),
                 after=None,
                 action=None,
@@ -88,22 +92,20 @@ def run(
                 parsed = Parsed(())
             draft = replace(draft, thought=parsed.thought, instruction=parsed.instruction or reply.instruction)
             for action in parsed.actions[: config.max_steps - len(history)]:
-                draft = replace(draft, action=action)
-                try:
-                    effect = _served(draft, env.perform(action), policy, frame, ask)
-                except (UnsupportedAction, PointOffScreen, CannotAnswer) as error:
-                    history.append(trajectory.append(replace(draft, error=str(error))))
-                    yield history[-1]
-                    break
-                frame = env.observe()
-                step = trajectory.append(replace(draft, effect=effect, after=trajectory.store(frame)))
+                draft = (approve or NEVER).consider(env, replace(draft, action=action), frame)
+                draft = draft if draft.error else _performed(draft, env, policy, frame, ask)
+                if draft.error is None or draft.asked_s:  # something was done, or time has passed
+                    frame = env.observe()
+                step = trajectory.append(replace(draft, after=None if draft.error else trajectory.store(frame)))
                 history.append(step)
                 ending = _ending(step, trajectory)
                 yield step
                 if ending:
                     return ending
+                if step.error:
+                    break
                 draft = _next_of_the_same_turn(step)
-            if len(failures_in_a_row(history)) > config.max_bad_replies:
+            if sum(step.decision != "skip" for step in failures_in_a_row(history)) > config.max_bad_replies:
                 return trajectory.finish("bad_replies", error=history[-1].error)
             trouble = stuck(history) if config.stop_when_stuck else None
             is_room = len(history) + 1 < config.max_steps  # for the question, and for a reply to its answer
@@ -114,7 +116,7 @@ def run(
             elif trouble and trouble.stage in ("ask", "stop"):
                 return trajectory.finish("stuck", error=trouble.said)
         return trajectory.finish("max_steps")
-    except (KeyboardInterrupt, GeneratorExit):
+    except (KeyboardInterrupt, SystemExit, GeneratorExit):
         if trajectory.result is None:
             trajectory.finish("stopped")
         raise
@@ -131,28 +133,40 @@ def run_to_end(
     trajectory: Trajectory,
     config: RunConfig | None = None,
     *,
+    approve: Approval | None = None,
     ask: Ask | None = None,
 ) -> RunResult:
     """`run` for callers who do not watch."""
-    for _ in run(env, policy, goal, trajectory, config, ask=ask):
+    for _ in run(env, policy, goal, trajectory, config, approve=approve, ask=ask):
         pass
     assert trajectory.result is not None  # run leaves with a result or raises
     return trajectory.result
 
 
-def _served(draft: Step, effect: Effect, policy: Policy, frame: Frame, ask: Ask | None) -> Effect:
-    """The effect, with the answer to what no screen can answer. PointOffScreen or CannotAnswer: it cannot be served."""
-    match draft.action:
+def _performed(draft: Step, env: Env, policy: Policy, frame: Frame, ask: Ask | None) -> Step:
+    """The step with its effect, or with an `error` where the action cannot be done and nothing was touched."""
+    assert draft.action is not None
+    try:
+        return _served(replace(draft, effect=env.perform(draft.action)), policy, frame, ask)
+    except (UnsupportedAction, PointOffScreen, CannotAnswer) as error:
+        return replace(draft, error=str(error))
+
+
+def _served(step: Step, policy: Policy, frame: Frame, ask: Ask | None) -> Step:
+    """The step, with the answer to what no screen can answer. PointOffScreen or CannotAnswer: it cannot be served."""
+    assert step.effect is not None
+    match step.action:
         case AskUser(question=question) if ask:
-            return replace(effect, performed=True, answer=ask(question))
+            answer, asked_s = _answer(question, ask)
+            return replace(step, effect=replace(step.effect, performed=True, answer=answer), asked_s=asked_s)
         case Extract(question=question):
             if not isinstance(policy, Answering):
-                raise CannotAnswer(f"{describe(draft.action)}: this policy answers no questions; act, or finish")
-            return replace(effect, performed=True, answer=policy.answer(question, frame))
+                raise CannotAnswer(f"{describe(step.action)}: this policy answers no questions; act, or finish")
+            return replace(step, effect=replace(step.effect, performed=True, answer=policy.answer(question, frame)))
         case Zoom(region=region) if on_screen(region, frame.size) is None:
-            raise PointOffScreen(f"{describe(draft.action)}: that is no part of the {frame.size} px screenshot")
+            raise PointOffScreen(f"{describe(step.action)}: that is no part of the {frame.size} px screenshot")
         case _:
-            return effect
+            return step
 
 
 def _asked(history: Sequence[Step], trouble: Stuck, ask: Ask) -> Step:
@@ -160,12 +174,24 @@ def _asked(history: Sequence[Step], trouble: Stuck, ask: Ask) -> Step:
     last = next(step for step in reversed(history) if step.after is not None)
     question = AskUser(question=f"{trouble.said}. What should be done?")
     draft = replace(_next_of_the_same_turn(last), index=len(history), action=question, instruction=None)
-    effect = Effect(performed=True, detail=describe(question), changed=False, answer=ask(question.question))
-    return replace(draft, effect=effect, after=last.after)
+    answer, asked_s = _answer(question.question, ask)
+    effect = Effect(performed=True, detail=describe(question), changed=False, answer=answer)
+    return replace(draft, effect=effect, after=last.after, asked_s=asked_s)
+
+
+def _answer(question: str, ask: Ask) -> tuple[str, float]:
+    """What the person says, and how long they took."""
+    start_s = time.monotonic()
+    return ask(question), time.monotonic() - start_s
 
 
 def _ending(step: Step, trajectory: Trajectory) -> RunResult | None:
-    """The result, on the disk, if this action ends the run."""
+    """The result, on the disk, if this action, or what a person said of it, ends the run."""
+    if step.decision in ("stop", "nobody"):
+        status = "stopped" if step.decision == "stop" else "needs_user"
+        return trajectory.finish(status, answer="" if step.decision == "stop" else str(step.error))
+    if step.error:
+        return None
     match step.action:
         case Finish(status="success", answer=answer):
             return trajectory.finish("finished", answer=answer)
@@ -191,6 +217,9 @@ def _next_of_the_same_turn(step: Step) -> Step:
         reply=None,
         thought=None,
         confidence=None,
+        risks=frozenset(),
+        decision=None,
+        asked_s=0.0,
         model_s=0.0,
         started_at_s=time.time(),
     )

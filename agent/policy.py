@@ -79,8 +79,8 @@ def turns_taken(history: Sequence[Step]) -> int:
 
 
 def turns_done(history: Sequence[Step]) -> int:
-    """How many replies were carried out from their first action to their last."""
-    failed = {step.turn for step in history if step.error}
+    """How many replies were carried out from their first action to their last, or left out as a person wished."""
+    failed = {step.turn for step in history if step.error and step.decision != "skip"}
     return len({step.turn for step in history} - failed)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -10,7 +10,21 @@ from typing import TYPE_CHECKING, Self
 
 from PIL import Image
 
-from ..envs import Action, Click, Effect, Env, Frame, Point, PressKeys, Size, TypeText
+from ..envs import (
+    Action,
+    Click,
+    Effect,
+    Env,
+    Frame,
+    OriginRules,
+    Point,
+    PressKeys,
+    SecretLookup,
+    Size,
+    TypeText,
+    find_secret,
+)
+from .approval import Approval, ApprovePolicy, Decision, Request
 from .errors import TargetRefused
 from .kimi import KimiPolicy, load_engine
 from .locate import locate
@@ -36,18 +50,26 @@ def default_viewport(model: str | Path | Engine) -> Size:
 
 
 def browser(
-    url: str,
+    url: str = "",
     *,
     model: str | Path | Engine = "nano",
     viewport: tuple[int, int] | None = None,
     device_scale: float = 1.0,
     surface: Surface = "headless",
     executable: str | None = None,
+    attach: str | None = None,
+    user_data: str | Path | None = None,
+    storage_state: str | Path | None = None,
+    allow: Sequence[str] = (),
+    deny: Sequence[str] = (),
+    downloads: str | Path | None = None,
+    secrets: SecretLookup = find_secret,
     out: str | Path = RUNS,
 ) -> Screen:
-    """A page in a Chromium of its own, opened by `with`.
+    """A page in a Chromium of its own, or with `attach` in one that runs already, opened by `with`.
 
-    `viewport` is width and height in CSS px; None takes what suits the model (`default_viewport`).
+    `viewport` is width and height in CSS px; None takes what suits the model (`default_viewport`). `allow` and `deny`
+    are patterns of OriginRules, `secrets` gives the value of each {{secret:NAME}}; the rest is as in BrowserConfig.
     """
     size = default_viewport(model) if viewport is None else Size(*viewport)
 
@@ -55,13 +77,25 @@ def browser(
         from ..envs import BrowserConfig, BrowserEnv
 
         return BrowserEnv(
-            BrowserConfig(url=url, viewport=size, device_scale=device_scale, surface=surface, executable=executable)
+            BrowserConfig(
+                url=url,
+                viewport=size,
+                device_scale=device_scale,
+                surface=surface,
+                executable=executable,
+                attach=attach,
+                user_data=None if user_data is None else Path(user_data),
+                storage_state=None if storage_state is None else Path(storage_state),
+                rules=OriginRules(tuple(allow), tuple(deny)),
+                downloads=None if downloads is None else Path(downloads),
+                secrets=secrets,
+            )
         )
 
     return Screen(open_page, model=model, out=out)
 
 
-def desktop(*, model: str | Path | Engine = "nano", monitor: int = 1, out: str | Path = RUNS) -> Screen:
+def desktop(*, model: str | Path | Engine = "nano", monitor: int | str = 1, out: str | Path = RUNS) -> Screen:
     """One monitor of this machine's desktop, opened by `with`."""
 
     def open_desktop() -> AbstractContextManager[Env]:
@@ -140,13 +174,26 @@ class Screen:
         """Press one chord, such as press("ctrl", "a") or press("enter")."""
         return self.perform(PressKeys(keys=keys))
 
-    def do(self, goal: str, *, max_steps: int = 25) -> RunResult:
-        """Work on a goal and keep a trajectory of it under `out`; `success` stays None until something checks it."""
+    def do(
+        self,
+        goal: str,
+        *,
+        max_steps: int = 25,
+        approve: ApprovePolicy | None = None,
+        ask: Callable[[Request], Decision] | None = None,
+    ) -> RunResult:
+        """Work on a goal and keep a trajectory of it under `out`; `success` stays None until something checks it.
+
+        `ask` is asked before the actions that `approve` says: "never", "sensitive" or "always". None: "never" for plain
+        steps, which the caller wrote, and "sensitive" where the model plans. Without `ask` such an action ends the run
+        as `needs_user`.
+        """
         env, config = self.env, RunConfig(max_steps=max_steps)
         policy = KimiPolicy(self.engine, kinds=env.kinds)
         folder = new_run_folder(self._out)
         with Trajectory(folder, goal=goal, policy=policy.manifest(), config=asdict(config)) as trajectory:
-            return run_to_end(env, policy, goal, trajectory, config)
+            asks_about = approve or ("sensitive" if policy.profile.plans else "never")
+            return run_to_end(env, policy, goal, trajectory, config, approve=Approval(asks_about, ask))
 
 
 class LiveTarget:

@@ -19,12 +19,12 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Literal, Self, cast
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from ..envs import Action, Effect, Frame, Size, action_from_json, action_to_json
+from ..envs import Action, Effect, Frame, Risk, Size, action_from_json, action_to_json
 from .errors import TrajectoryError
 
 FORMAT, FORMAT_VERSION = "moonhand-trajectory", 1
@@ -42,6 +42,7 @@ class StoredFrame:
     scale: float
     captured_at_s: float
     capture_s: float
+    origin_pt: tuple[float, float] = (0.0, 0.0)
 
     def read(self) -> Frame:
         """The frame as it was seen. TrajectoryError where the picture is missing or damaged."""
@@ -50,7 +51,11 @@ class StoredFrame:
                 pixels_HW3 = np.asarray(picture.convert("RGB"), dtype=np.uint8)
         except (OSError, UnidentifiedImageError, SyntaxError) as error:
             raise TrajectoryError(f"{self.path} cannot be read as a picture: {error}") from error
-        return Frame(pixels_HW3, scale=self.scale, captured_at_s=self.captured_at_s, capture_s=self.capture_s)
+        return Frame(pixels_HW3, self.scale, self.captured_at_s, self.capture_s, self.origin_pt)
+
+
+Decided = Literal["yes", "skip", "instead", "stop", "nobody"]
+"""What came of asking whether an action may be performed; "nobody" was there to ask."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +76,9 @@ class Step:
     confidence: float | None = None  # 0..1
     error: str | None = None
     effect: Effect | None = None
+    risks: frozenset[Risk] = frozenset()  # of the action as it was proposed; empty where nobody looked
+    decision: Decided | None = None  # None where nobody was to be asked
+    asked_s: float = 0.0  # how long a person was waited for
     model_s: float = 0.0
     started_at_s: float = 0.0  # seconds since the epoch
 
@@ -92,7 +100,7 @@ class RunResult:
     """How a run ended.
 
     `status`: finished | failed (the model gave up) | refused | needs_user (`answer` is what it asks) | bad_replies |
-    stuck (the same actions again and again, without effect) | max_steps | stopped | error.
+    stuck (the same actions again and again, without effect) | max_steps | stopped | error | dry_run.
     `success` is None until something checked it: that a model says it is done proves nothing.
     """
 
@@ -153,7 +161,7 @@ class Trajectory:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if self.result is None:
-            stopped = error is None or isinstance(error, KeyboardInterrupt | GeneratorExit)
+            stopped = error is None or isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit)
             self.finish(
                 "stopped" if stopped else "error", error=None if stopped else f"{type(error).__name__}: {error}"
             )
@@ -167,7 +175,9 @@ class Trajectory:
                 if not path.exists():
                     _write_atomically(path, frame.to_png())
             self._stored.add(frame.sha256)
-        return StoredFrame(path, frame.sha256, frame.size, frame.scale, frame.captured_at_s, frame.capture_s)
+        return StoredFrame(
+            path, frame.sha256, frame.size, frame.scale, frame.captured_at_s, frame.capture_s, frame.origin_pt
+        )
 
     def append(self, step: Step) -> Step:
         """Put the step on the disk before returning. TrajectoryError on a full disk, and the line is taken back."""
@@ -303,6 +313,9 @@ def step_to_json(step: Step) -> dict[str, Any]:
         "confidence": step.confidence,
         "error": step.error,
         "effect": None if step.effect is None else asdict(step.effect),
+        "risks": sorted(step.risks),
+        "decision": step.decision,
+        "asked_s": step.asked_s,
         "model_s": step.model_s,
         "before": _stored_to_json(step.before),
         "after": None if step.after is None else _stored_to_json(step.after),
@@ -322,7 +335,10 @@ def step_from_json(obj: dict[str, Any], folder: Path) -> Step:
         action=None if action is None else action_from_json(action),
         confidence=obj["confidence"],
         error=obj["error"],
-        effect=None if effect is None else Effect(**effect),
+        effect=None if effect is None else Effect(**effect | {"waited_for": tuple(effect.get("waited_for", ()))}),
+        risks=frozenset(obj.get("risks", ())),
+        decision=obj.get("decision"),
+        asked_s=float(obj.get("asked_s", 0)),
         model_s=float(obj["model_s"]),
         before=_stored_from_json(obj["before"], folder),
         after=None if after is None else _stored_from_json(after, folder),
@@ -337,6 +353,7 @@ def _stored_to_json(stored: StoredFrame) -> dict[str, Any]:
         "scale": stored.scale,
         "captured_at_s": stored.captured_at_s,
         "capture_s": stored.capture_s,
+        "origin_pt": stored.origin_pt,
     }
 
 
@@ -346,7 +363,16 @@ def _stored_from_json(obj: dict[str, Any], folder: Path) -> StoredFrame:
         raise ValueError(f"{sha256!r} is not a hash")
     path = folder / FRAMES_FOLDER / f"{sha256}.png"
     size = Size(int(obj["width_px"]), int(obj["height_px"]))
-    return StoredFrame(path, sha256, size, float(obj["scale"]), float(obj["captured_at_s"]), float(obj["capture_s"]))
+    x_pt, y_pt = obj.get("origin_pt", (0, 0))
+    return StoredFrame(
+        path,
+        sha256,
+        size,
+        float(obj["scale"]),
+        float(obj["captured_at_s"]),
+        float(obj["capture_s"]),
+        (float(x_pt), float(y_pt)),
+    )
 
 
 def _read_run(path: Path) -> Mapping[str, Any]:

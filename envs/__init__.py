@@ -43,6 +43,7 @@ from .actions import (
     action_from_json,
     action_to_json,
 )
+from .dry_run import DryRunEnv
 from .env import Change, Effect, Env, Frame, check_on_screen, require_kind
 from .errors import (
     DialogOpen,
@@ -58,11 +59,12 @@ from .errors import (
 from .geometry import Point, Region, Size
 from .keys import MODIFIERS, NAMED_KEYS, Button, Modifier, key_name
 from .origins import OriginRules
-from .risk import Risk, risks_of
-from .secrets import SecretLookup, secret_from_environment
+from .risk import RISK_WORDS, Risk, in_words, risks_of
+from .secrets import SecretLookup, find_secret, names_secrets
 from .wording import action_points, describe
 
 if TYPE_CHECKING:
+    from .async_env import AsyncEnv
     from .browser import BrowserEnv
     from .browser_config import BrowserConfig, Surface
     from .chromium import INSTALL_CHROMIUM, find_chromium
@@ -71,6 +73,7 @@ if TYPE_CHECKING:
     from .replay import ReplayEnv
 
 _LAZY = {
+    "AsyncEnv": "async_env",
     "BrowserConfig": "browser_config",
     "Surface": "browser_config",
     "BrowserEnv": "browser",
@@ -87,10 +90,12 @@ __all__ = [
     "KINDS",
     "MODIFIERS",
     "NAMED_KEYS",
+    "RISK_WORDS",
     "UNTOUCHING",
     "Action",
     "AnswerDialog",
     "AskUser",
+    "AsyncEnv",
     "Back",
     "BrowserConfig",
     "BrowserEnv",
@@ -102,6 +107,7 @@ __all__ = [
     "DesktopEnv",
     "DialogOpen",
     "Drag",
+    "DryRunEnv",
     "Effect",
     "Env",
     "EnvError",
@@ -152,10 +158,12 @@ __all__ = [
     "check_on_screen",
     "describe",
     "find_chromium",
+    "find_secret",
+    "in_words",
     "key_name",
+    "names_secrets",
     "require_kind",
     "risks_of",
-    "secret_from_environment",
 ]
 
 

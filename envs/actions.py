@@ -58,12 +58,16 @@ class Move(_AtPoint):
 
 
 class Drag(_Action):
-    """Press at the first point, pass through the others, release at the last, with modifier keys held."""
+    """Press at the first point, pass through the others, release at the last, with modifier keys held.
+
+    The way takes `duration_s`, at an even pace; None: a tenth of a second from point to point.
+    """
 
     type: Literal["drag"] = "drag"
     path: tuple[Point, ...] = Field(min_length=2)
     button: Button = "left"
     modifiers: tuple[Modifier, ...] = ()
+    duration_s: float | None = Field(default=None, ge=0, le=60)
 
 
 class MouseDown(_MaybeAtPoint):

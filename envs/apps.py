@@ -15,13 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import Xlib.display
 import Xlib.error
 from Xlib import X
 from Xlib.protocol import event
 
 from .actions import OpenApp
-from .errors import NoDisplay, UnsupportedAction
+from .errors import UnsupportedAction
+from .secrets import without_secrets
+from .windows import connect, window_list, window_title
 from .wording import describe
 
 WINDOW_WAIT_S = 10.0  # how long a program may take to show a window
@@ -43,12 +44,9 @@ def open_app(display: str | None, action: OpenApp) -> str:
     where there is none. What was started goes on after this process.
     """
     program = _find(action.name)
+    connection = connect(display)
     try:
-        connection: Any = Xlib.display.Display(display)
-    except (Xlib.error.DisplayError, OSError) as error:
-        raise NoDisplay(f"the X display does not answer ({error}): start one, or use VirtualDisplay") from error
-    try:
-        windows = _windows(connection)
+        windows = window_list(connection)
         for window, title in _belonging(connection, windows, action.name, program):
             _activate(connection, window)
             return f"brought to the front: {title!r}"
@@ -60,7 +58,7 @@ def open_app(display: str | None, action: OpenApp) -> str:
 
 
 def _start(connection: Any, before: set[int], program: _Program, display: str | None, action: OpenApp) -> str:
-    environ = {**os.environ, "DISPLAY": display} if display else None
+    environ = without_secrets(os.environ) | ({"DISPLAY": display} if display else {})
     quiet = subprocess.DEVNULL
     process = subprocess.Popen(
         program.command, env=environ, cwd=Path.home(), stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True
@@ -68,8 +66,8 @@ def _start(connection: Any, before: set[int], program: _Program, display: str | 
     threading.Thread(target=process.wait, daemon=True).start()  # so that it leaves no zombie
     deadline_s = time.monotonic() + WINDOW_WAIT_S
     while time.monotonic() < deadline_s:
-        if new := [window for window in _windows(connection) if window not in before]:
-            return f"it opened a window: {_title(connection, new[-1])!r}"
+        if new := [window for window in window_list(connection) if window not in before]:
+            return f"it opened a window: {window_title(connection, new[-1])!r}"
         if process.poll() == 0:  # it may have handed over to one that runs
             return "it has ended again"
         if process.returncode is not None:
@@ -129,7 +127,7 @@ def _belonging(connection: Any, windows: list[int], name: str, program: _Program
             owner = window.get_full_property(connection.intern_atom("_NET_WM_PID"), X.AnyPropertyType)
         except Xlib.error.XError:  # it has just closed
             continue
-        title = _title(connection, number)
+        title = window_title(connection, number)
         small = title.casefold()
         is_named = small == wanted or small.endswith(tuple(each + wanted for each in TITLE_SEPARATORS))
         if said & classes or is_named or (program and owner is not None and _runs(owner.value[0], program)):
@@ -151,23 +149,6 @@ def _runs(pid: int, program: _Program) -> bool:
         Path(words[start]).name == Path(first).name and words[start + 1 : start + 1 + len(others)] == others
         for start in range(min(2, len(words)))
     )
-
-
-def _windows(connection: Any) -> list[int]:
-    """The window manager's list, oldest first; empty without one."""
-    root = connection.screen().root
-    found = root.get_full_property(connection.intern_atom("_NET_CLIENT_LIST"), X.AnyPropertyType)
-    return [] if found is None else list(found.value)
-
-
-def _title(connection: Any, number: int) -> str:
-    window = connection.create_resource_object("window", number)
-    try:
-        found = window.get_full_property(connection.intern_atom("_NET_WM_NAME"), X.AnyPropertyType)
-        name = window.get_wm_name() if found is None else found.value
-    except Xlib.error.XError:
-        return ""
-    return name.decode(errors="replace") if isinstance(name, bytes) else name or ""
 
 
 def _activate(connection: Any, window: Any) -> None:

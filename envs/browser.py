@@ -2,76 +2,85 @@
 
 from __future__ import annotations
 
-import os
-import sys
+import json
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import ExitStack, suppress
-from typing import Any, Self, TypeVar
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self, TypeVar, cast
 
 import numpy as np
-from playwright.sync_api import Browser, Playwright, sync_playwright
+from playwright.sync_api import CDPSession, Page
 from playwright.sync_api import Error as PlaywrightError
 
-from .actions import (
-    KINDS,
-    UNTOUCHING,
-    Action,
-    AnswerDialog,
-    Back,
-    Drag,
-    Forward,
-    Navigate,
-    NewTab,
-    PressKeys,
-    Reload,
-    TypeText,
-    Upload,
-    Wait,
-)
+from .actions import KINDS, UNTOUCHING, Action, AnswerDialog, TypeText, Wait
+from .blur import blank
 from .browser_config import BrowserConfig
 from .browser_thread import BrowserThread
 from .change import where_changed
-from .chromium import INSTALL_CHROMIUM, find_chromium
+from .dialog_picture import DialogInput
 from .env import Change, Done, Effect, Frame, check_on_screen, nothing_to_do, require_kind
-from .errors import DialogOpen, EnvError, NoBrowser, NoDisplay, UnsupportedAction
-from .geometry import Size
-from .page_actions import PageActor
+from .errors import DialogOpen, EnvError, UnsupportedAction
+from .geometry import Point
+from .kiosk import CLIPBOARD_KINDS, Kiosk
+from .launch import START_LIMIT_S, check_launch, launch
+from .page_actions import PageActor, takes_s
 from .page_dialogs import Dialogs
+from .page_downloads import Downloads
+from .page_network import grant, note_network
+from .page_rules import Credentials, enforce, log_in
+from .page_safety import PageSafety
+from .page_settle import PageSettler
+from .page_style import style_js
+from .page_view import Extent, PageView, fill_display, measure
 from .risk import Risk, risks_of
-from .tabs import Tabs, browser_process_id, first_line, quietly
+from .settle import Settled
+from .tabs import Tabs, first_line, quietly, send
 from .wording import action_points, describe
 
-START_LIMIT_S = 90.0
+RISK_LIMIT_S = 2.0  # the longest look at what an action would set off
+FRESH_S = 0.02  # a look that is no older than this need not be taken again
+LAG_S = 0.01  # a page may find itself still so much later than its display does
 
 T = TypeVar("T")
 
 
 class BrowserEnv:
-    """A page in a Chromium of its own, open for as long as the `with` body lasts.
+    """A page in a Chromium, open for as long as the `with` body lasts: one of its own, or one that runs already.
 
-    It follows a new tab and returns to the earlier one when that closes. No screenshot shows a JavaScript dialog. They
-    are answered at once (alerts and "leave this page?" accepted, the others as `config.dialogs` says) and reported in
-    the next Effect. With dialogs="ask" each stays open, which blocks the page: the Effect tells of it, `observe` gives
-    the last frame again, and until an AnswerDialog all else is DialogOpen.
+    It follows a new tab and returns to the earlier one when that closes. JavaScript dialogs are answered at once
+    (alerts and "leave this page?" accepted, the others as `config.dialogs` says) and reported in the next Effect. With
+    dialogs="ask" each stays open, which blocks the page: the Effect tells of it, `observe` gives the last frame with
+    the dialog drawn on it, which then takes clicks, text and keys as well as an AnswerDialog. All else is DialogOpen
+    until one of them has answered it. In a kiosk the dialog itself is seen and touched.
     NoBrowser, NoDisplay and Unreachable come before the body starts; PageGone once no page is left to look at. The
     browser is driven from a thread of its own: several environments live side by side, also under a running asyncio
-    loop.
+    loop. Of a browser that ran before, `close` closes the tabs we opened and nothing else.
     """
 
     def __init__(self, config: BrowserConfig) -> None:
         self.config = config
         self._stack = ExitStack()  # of what close() undoes
         self._thread: BrowserThread | None = None
+        self._kiosk: Kiosk | None = None
         self._tabs: Tabs | None = None
         self._actor: PageActor | None = None
-        self._last: Frame | None = None
+        self._downloads: Downloads | None = None
+        self._view = PageView(None, 1.0)
+        self._safety = PageSafety(config)
+        self._last: Frame | None = None  # what was observed last
+        self._after: Frame | None = None  # what an action left behind
+        self._after_until_s = 0.0  # how long that is as good as a look
 
     def __enter__(self) -> Self:
         config = self.config
-        self._check_config()
+        check_launch(config)
         with ExitStack() as stack:
-            self._thread = BrowserThread(Dialogs(config.dialogs, lambda event: self._open_tabs().note(event)))
+            self._thread = BrowserThread(
+                Dialogs(config.dialogs, lambda event: self._open_tabs().note(event), self._safety.secrets)
+            )
             stack.callback(self._forget)
             inner = ExitStack()  # of what the thread opens, and so must close
             stack.callback(self._thread.shut, inner)
@@ -87,158 +96,274 @@ class BrowserEnv:
     @property
     def kinds(self) -> frozenset[str]:
         """All but starting programs; dialogs only where they are asked about."""
-        others = {"open_app"} if self.config.dialogs == "ask" else {"open_app", "dialog"}
-        return KINDS - UNTOUCHING - others
+        kinds = KINDS - UNTOUCHING - {"open_app"}
+        if self._kiosk is not None:
+            kinds -= CLIPBOARD_KINDS - self._kiosk.kinds
+        return kinds if self.config.dialogs == "ask" else kinds - {"dialog"}
 
     @property
     def url(self) -> str:
         """The address of the page in front."""
-        return self._run("reading the address", self.config.timeout_s, lambda: self._open_tabs().front().url)
+        secrets = self._safety.secrets
+        with secrets.hidden():
+            return secrets.mask(
+                self._run("reading the address", self.config.timeout_s, lambda: self._open_tabs().front().url)
+            )
 
     def observe(self) -> Frame:
         """The page in front, in native device pixels (viewport times device scale), without the pointer."""
+        after, self._after = self._after, None
+        if after is not None and time.perf_counter() <= self._after_until_s:
+            self._last = after
+            return after
         try:
-            self._last = self._run("looking at the page", self.config.timeout_s, lambda: self._open_tabs().capture())
+            with self._safety.secrets.hidden():
+                self._last = self._look()
         except DialogOpen:
-            if self._last is None:
-                size = self._size()
-                self._last = Frame(np.full((size.height_px, size.width_px, 3), 255, np.uint8), self.config.device_scale)
+            size, scale = self._extent()
+            base = self._last or Frame(np.full((size.height_px, size.width_px, 3), 255, np.uint8), scale)
+            self._last = self._open_thread().dialogs.draw(base, self.config.timeout_s)
         return self._last
 
     def perform(self, action: Action) -> Effect:
         """Do it with real input events, then wait until the page is still."""
-        tabs = self._open_tabs()
+        secrets = self._safety.secrets
+        with secrets.hidden():
+            effect = self._do(action)
+        answer = None if effect.answer is None else secrets.mask(effect.answer)
+        return replace(effect, detail=secrets.mask(effect.detail), answer=answer)
+
+    def _do(self, action: Action) -> Effect:
+        tabs, seen, thread = self._open_tabs(), self._last, self._open_thread()
         require_kind(action, self.kinds)
         if action.type in UNTOUCHING:
             return nothing_to_do(action)
-        check_on_screen(action, self._size() if self._last is None else self._last.size)
-        if self.config.dialogs == "ask":
+        check_on_screen(action, self._extent().size)
+        self._after = None
+        is_for_dialog = isinstance(action, DialogInput) and thread.dialogs.is_drawn
+        if self.config.dialogs == "ask" and not is_for_dialog and not self._is_for_kiosk(action):
             self._look_for_dialog(action)
-        start_s, limit_s = time.perf_counter(), self._limit_s(action)
+        start_s, acted_s, settled_s = time.perf_counter(), None, None
+        done, settled, change = Done(), Settled(True), None
+        open_now: tuple[str, ...] = ()
         try:
-            if isinstance(action, AnswerDialog):
-                done, acted_s, change = self._answer(action, limit_s)
-            else:
-                done, acted_s, change = self._run(describe(action), limit_s, lambda: self._perform(action))
-        except DialogOpen as open_now:
-            done, acted_s, change = Done(), time.perf_counter(), None
-            events = [*tabs.take_events(), str(open_now)]
-        else:
-            events = tabs.take_events()
+            done, cut_short, is_answered = self._act(action, is_for_dialog=is_for_dialog)
+            self._safety.performed(action)
+            acted_s = time.perf_counter()
+            if is_answered:
+                settled = self._settle(action)
+                settled_s = time.perf_counter()
+            if cut_short is not None and cut_short.done() and (error := cut_short.exception()) is not None:
+                tabs.note(str(error))
+            if seen is not None:
+                change = self._change(action, seen, settled)
+        except DialogOpen as error:
+            open_now = (str(error),)
+        settled_s = settled_s or time.perf_counter()
+        acted_s = acted_s or settled_s
         return Effect(
             performed=done.performed,
-            detail="; ".join((describe(action), *events)),
+            detail="; ".join((describe(action), *done.notes, *tabs.take_events(), *open_now)),
             changed=None if change is None else change != "no_change",
             act_s=acted_s - start_s,
-            settle_s=time.perf_counter() - acted_s,
+            settle_s=settled_s - acted_s,
+            capture_s=time.perf_counter() - settled_s,
             change=change,
             answer=done.answer,
+            waited_for=settled.waited_for,
+            num_moving=settled.num_moving,
         )
 
     def risks(self, action: Action) -> frozenset[Risk]:
-        """What a person would want to be asked about before it is performed."""
-        return risks_of(action)
+        """What a person would want to be asked about before it is performed.
+
+        A page that does not tell within RISK_LIMIT_S what lies there may submit a form.
+        """
+        tabs, (_, scale) = self._open_tabs(), self._extent()
+
+        def css(point: Point) -> tuple[float, float]:
+            return point.x_px / scale, point.y_px / scale
+
+        try:
+            thread = self._open_thread()
+            found = thread.peek(RISK_LIMIT_S, lambda: self._safety.look(tabs.front(), action, css))
+        except EnvError:  # a dialog is open, or the page is gone: `perform` will tell
+            return risks_of(action)
+        unknown: frozenset[Risk] = frozenset(("submit",))
+        return risks_of(action) | unknown if found is None else found
 
     def evaluate(self, js: str) -> Any:
         """The value of a JavaScript expression in the page in front, to check its state."""
-        return self._run("evaluating a script", self.config.timeout_s, lambda: self._open_tabs().front().evaluate(js))
+        limit_s, secrets = self.config.timeout_s, self._safety.secrets
+        with secrets.hidden():
+            value = self._run("evaluating a script", limit_s, lambda: self._open_tabs().front().evaluate(js))
+        return secrets.mask_all(value)
+
+    def save_storage_state(self, path: Path) -> None:
+        """Write cookies and local storage to a file for `storage_state`, which nobody else may read."""
+        state = self._run("reading cookies", self.config.timeout_s, lambda: self._open_tabs().context.storage_state())
+        path.touch(mode=0o600)
+        path.chmod(0o600)  # it may have been there before
+        path.write_text(json.dumps(state), encoding="utf-8")
 
     def close(self) -> None:
         """Let go of held keys and buttons and end the browser; may be called twice."""
         self._stack.close()
 
-    def _check_config(self) -> None:
-        config = self.config
-        if config.executable and not find_chromium(config.executable):
-            raise NoBrowser(f"there is no browser at {config.executable!r}: correct the path, or {INSTALL_CHROMIUM}")
-        if config.surface != "headless" and sys.platform == "linux":
-            display = config.display or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-            if not display:
-                raise NoDisplay(
-                    "a browser with a window needs a display: choose the headless surface, or VirtualDisplay"
-                )
-
     def _start(self, stack: ExitStack) -> None:
-        config = self.config
-        manager = sync_playwright()
-        playwright = manager.__enter__()
-        stack.callback(quietly, lambda: manager.__exit__(None, None, None))
-        browser = self._launch(playwright)
-        stack.callback(quietly, browser.close)
-        thread = self._open_thread()
-        thread.process_id = browser_process_id(browser)
+        config, thread = self.config, self._open_thread()
+        if config.surface == "kiosk":
+            self._kiosk = stack.enter_context(Kiosk(config.viewport, config.device_scale))
+        launched = launch(stack, config, display=config.display if self._kiosk is None else self._kiosk.display)
+        thread.process_id = launched.process_id
+        context = launched.context
+        has_own_size = self._kiosk is not None or not launched.is_ours
+        self._view = PageView(None if has_own_size else config.viewport, config.device_scale)
+        if config.restyle:
+            style = style_js(restyle=self._kiosk is None)
+            context.add_init_script(style)
+            launched.page.evaluate(style)
         self._tabs = Tabs(
-            browser,
-            viewport=config.viewport,
-            scale=config.device_scale,
+            context,
+            launched.page,
+            prepare=self._prepare,
             meet=thread.dialogs.meet,
-            restyle=config.restyle,
+            settler=PageSettler(wraps=config.restyle and launched.is_ours, scale=config.device_scale),
             timeout_s=config.timeout_s,
         )
-        self._actor = PageActor(
-            browser, self._tabs, scale=config.device_scale, viewport=config.viewport, timeout_s=config.timeout_s
-        )
+        if not launched.is_ours:
+            stack.callback(quietly, self._tabs.close_opened)
+        enforce(launched.browser, context, config.rules, self._tabs.note, credentials=self._credentials())
+        note_network(context, self._tabs.note)
+        if launched.is_ours:  # what another's browser grants, and where it keeps files, is not for us to say
+            grant(context, config.permissions)
+            self._downloads = Downloads(context, config.downloads, self._tabs.note)
+            stack.callback(self._downloads.close)
+        self._safety.attach(self._tabs.session)
+        self._actor = PageActor(launched.browser, self._tabs, self._view, config.rules, timeout_s=config.timeout_s)
         stack.callback(self._actor.release)
 
-    def _launch(self, playwright: Playwright) -> Browser:
+    def _credentials(self) -> Credentials | None:
         config = self.config
-        executable = find_chromium(config.executable, headless=(config.surface == "headless"))
-        environ: dict[str, str | float | bool] = {**os.environ}
-        if config.display:
-            environ["DISPLAY"] = config.display
-        try:
-            return playwright.chromium.launch(
-                executable_path=executable,
-                headless=(config.surface == "headless"),
-                env=environ,
-                timeout=START_LIMIT_S * 1000,
-                handle_sigint=False,
-                handle_sigterm=False,
-                handle_sighup=False,
-            )
-        except PlaywrightError as error:
-            mend = f"run {executable} by hand to see why" if executable else f"install one: {INSTALL_CHROMIUM}"
-            raise NoBrowser(f"Chromium does not start ({first_line(error)}): {mend}") from error
+        if config.http_auth is None:
+            return None
+        user, password = config.http_auth
+        secrets = self._safety.secrets
+        return log_in(secrets.fill(user), secrets.fill(password), config.url, config.rules)
+
+    def _prepare(self, page: Page, session: CDPSession) -> None:
+        if self.config.restyle:  # a script may have opened it, and written to it, before any of ours could run
+            quietly(lambda: page.evaluate(style_js(restyle=self._kiosk is None)))
+        if self._kiosk is None:
+            self._view.prepare(page, session)
+        else:
+            fill_display(page, session)
+            page.bring_to_front()  # else keys go to the address bar, which is out of sight
+            send(session, "Page.enable")
+            dialogs = self._open_thread().dialogs
+            cast(Any, session).on("Page.javascriptDialogClosed", lambda _: dialogs.gone())  # pyright: ignore[reportUnknownLambdaType]
 
     def _open(self) -> None:
         assert self._actor is not None
-        self._actor.open_url(self.config.url)
+        if self.config.url:
+            self._actor.open_url(self.config.url)
         self._open_tabs().settle(self.config.settle_s)
+        self._safety.begin(self._open_tabs().front())
+        if self._kiosk is not None:
+            self._kiosk.wait_for_browser()
 
-    def _limit_s(self, action: Action) -> float:
-        """How long it may take before the page counts as one that hangs."""
-        takes_s = 0.0
-        match action:
-            case Wait():
-                takes_s = action.seconds_s
-            case PressKeys():
-                takes_s = action.repeat * action.hold_s
-            case TypeText():
-                takes_s = len(action.text) * 0.02
-            case Drag():
-                takes_s = len(action.path) * 0.5
-            case Navigate() | Back() | Forward() | Reload() | NewTab() | Upload():
-                takes_s = self.config.timeout_s  # Playwright's own limit, which it should reach first
-            case AnswerDialog():
-                takes_s = self.config.settle_s  # of what the dialog had cut short
-            case _:
-                pass
-        return takes_s + self.config.settle_s + self.config.timeout_s
+    def _act(self, action: Action, *, is_for_dialog: bool) -> tuple[Done, Future[Any] | None, bool]:
+        """What was done, the work that a dialog had held up, and whether the page goes on now."""
+        kiosk, thread, tabs, actor, seen = self._kiosk, self._open_thread(), self._open_tabs(), self._actor, self._last
+        assert actor is not None
+        limit_s = self.config.timeout_s + takes_s(action, self.config.timeout_s)
+        if self._safety.secrets.values and isinstance(action, Wait):
+            seen = None  # what was seen of the secrets is covered, and would differ
+        if isinstance(action, AnswerDialog) or (isinstance(action, TypeText) and is_for_dialog):
+            self._safety.check_dialog(tabs.front().url, action)  # and filled in when the dialog is answered
+        elif self._safety.concerns(action):
+            page_action = action
+            action = self._run(describe(action), limit_s, lambda: self._safety.fill(tabs.front(), page_action))
+        if isinstance(action, DialogInput) and is_for_dialog:
+            done, has_answered, cut_short = thread.touch(action, limit_s)
+            return done, cut_short if has_answered else None, has_answered
+        if isinstance(action, AnswerDialog):
+            if thread.dialogs.words is None:
+                raise UnsupportedAction(f"{describe(action)}: none is open")
+            return Done(), thread.answer(action), True
+        if kiosk is not None and self._is_for_kiosk(action):
+            with suppress(DialogOpen):  # it is on the display, and touched there
+                self._run(describe(action), self.config.timeout_s, tabs.begin)
+            return kiosk.act(action, seen), None, True
+        extent = self._extent()
+        try:
+            return self._run(describe(action), limit_s, lambda: actor.act(action, extent, seen)), None, True
+        except BaseException:
+            if kiosk is not None:
+                kiosk.release()
+            raise
 
-    def _perform(self, action: Action) -> tuple[Done, float, Change | None]:
-        assert self._actor is not None
-        done = self._actor.act(action, self._last)
-        return done, time.perf_counter(), self._settled(action)
+    def _is_for_kiosk(self, action: Action) -> bool:
+        """Whether it is done on the display, where a dialog is no obstacle, rather than by the browser."""
+        return self._kiosk is not None and action.type in self._kiosk.kinds
 
-    def _settled(self, action: Action) -> Change | None:
-        tabs = self._open_tabs()
-        is_still = tabs.settle(self.config.settle_s)
-        if self._last is None:
-            return None
-        places = action_points(action)
-        if not is_still and tabs.is_loading:
+    def _settle(self, action: Action) -> Settled:
+        config, kiosk, thread, tabs = self.config, self._kiosk, self._open_thread(), self._open_tabs()
+        # The browser's thread comes to this once it is through with what a dialog had cut short.
+        doing, limit_s = describe(action), 2 * config.settle_s + config.timeout_s
+        if kiosk is None:
+            return self._run(doing, limit_s, self._settle_page)
+        page, drawn, deadline_s = None, Settled(True), time.perf_counter() + config.settle_s
+        while page is None:
+            drawn_s = 0.0
+            try:
+                settling = thread.submit(lambda: self._translated(doing, lambda: tabs.settle(config.settle_s)))
+                drawn, drawn_s = kiosk.settle(config.settle_s), time.perf_counter()
+                page = thread.result(settling, doing, limit_s)
+            except DialogOpen as error:  # which is on the display, and may have just been touched there
+                drawn = kiosk.settle(deadline_s - time.perf_counter())
+                if thread.dialogs.words is not None or time.perf_counter() >= deadline_s:
+                    tabs.note(str(error))
+                    break
+            else:
+                if time.perf_counter() - drawn_s > LAG_S:
+                    drawn = kiosk.settle(deadline_s - time.perf_counter())
+        if page is None:
+            return drawn
+        waited_for = tuple(dict.fromkeys((*page.waited_for, *drawn.waited_for)))
+        return drawn._replace(is_still=page.is_still, waited_for=waited_for)
+
+    def _settle_page(self) -> Settled:
+        settled = self._open_tabs().settle(self.config.settle_s)
+        if self._downloads is not None:
+            self._downloads.wait(self.config.settle_s)
+        return settled
+
+    def _change(self, action: Action, seen: Frame, settled: Settled) -> Change:
+        """What became of the screen; the look that tells is kept for whoever observes next."""
+        dialogs = self._open_thread().dialogs
+        if not settled.is_still and self._open_tabs().is_loading:
             return "still_moving"
-        return where_changed(self._last.pixels_HW3, tabs.capture().pixels_HW3, places, is_still=is_still)
+        if dialogs.is_drawn:
+            self._after = dialogs.draw(seen, self.config.timeout_s)
+        else:
+            self._after = self._look()
+        places, is_still = action_points(action), settled.is_still
+        self._after_until_s = time.perf_counter() + FRESH_S
+        return where_changed(seen.pixels_HW3, self._after.pixels_HW3, places, is_still=is_still, moving=settled.moving)
+
+    def _look(self) -> Frame:
+        """What the screen shows, with the secrets on it covered."""
+        tabs, kiosk, safety = self._open_tabs(), self._kiosk, self._safety
+        if kiosk is not None and not safety.secrets.values:
+            return kiosk.observe()
+        take = kiosk.observe if kiosk is not None else lambda: self._view.capture(tabs)
+        try:
+            return self._run("looking at the page", self.config.timeout_s, lambda: safety.covered(tabs.front(), take))
+        except DialogOpen:
+            if kiosk is None:
+                raise
+            return blank(kiosk.observe())  # nobody can look for secrets in the page, or find the dialog
 
     def _look_for_dialog(self, action: Action) -> None:
         """Let a dialog that a timer opened show up before the action, which it would hold back and then let happen."""
@@ -247,22 +372,16 @@ class BrowserEnv:
         except DialogOpen:
             if not isinstance(action, AnswerDialog):
                 raise
+        else:
+            self._open_thread().dialogs.begin()
 
-    def _answer(self, action: AnswerDialog, limit_s: float) -> tuple[Done, float, Change | None]:
-        thread = self._open_thread()
-        if thread.dialogs.words is None:
-            raise UnsupportedAction(f"{describe(action)}: none is open")
-        cut_short = thread.answer(action)
-        acted_s = time.perf_counter()
-        # The browser's thread comes to this once it is through with what the dialog cut short.
-        change: Change | None = self._run(describe(action), limit_s, lambda: self._settled(action))
-        if cut_short is not None and cut_short.done() and (error := cut_short.exception()) is not None:
-            self._open_tabs().note(str(error))
-        return Done(), acted_s, change
-
-    def _size(self) -> Size:
-        viewport, scale = self.config.viewport, self.config.device_scale
-        return Size(int(viewport.width_px * scale), int(viewport.height_px * scale))
+    def _extent(self) -> Extent:
+        """Of what was seen last; before that, of what will be."""
+        if self._last is not None:
+            return Extent(self._last.size, self._last.scale)
+        if self._kiosk is not None:
+            return Extent(self._kiosk.size, self.config.device_scale)
+        return self._view.extent or self._run("measuring", self.config.timeout_s, lambda: measure(self._open_tabs()))
 
     def _open_thread(self) -> BrowserThread:
         if self._thread is None:
@@ -288,4 +407,4 @@ class BrowserEnv:
             raise EnvError(f"{doing} failed ({first_line(error)})") from error
 
     def _forget(self) -> None:
-        self._thread = self._tabs = self._actor = self._last = None
+        self._thread = self._kiosk = self._tabs = self._actor = self._last = self._after = None

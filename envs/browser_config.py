@@ -9,7 +9,7 @@ from typing import Literal
 from .geometry import Size
 from .origins import OriginRules
 from .page_dialogs import DialogPolicy
-from .secrets import SecretLookup, secret_from_environment
+from .secrets import SecretLookup, find_secret
 
 Surface = Literal["headless", "window", "kiosk"]
 DEFAULT_VIEWPORT = Size(1280, 720)
@@ -21,7 +21,7 @@ class BrowserConfig:
 
     `surface`: "headless" has no window and is captured over the DevTools protocol; "window" is one on a display;
     "kiosk" fills an X display of its own, is captured from there and touched by real input events: the fastest, and
-    the only one where native pop-ups (lists, dates, colours, files, tooltips) are seen and touched like all else.
+    the only one where native pop-ups (lists, dates, colours, tooltips) are seen and touched like all else.
     """
 
     url: str = ""  # empty: a blank page, or with `attach` the tab that is in front
@@ -37,14 +37,20 @@ class BrowserConfig:
     permissions: tuple[str, ...] = ()  # granted to every page, such as "geolocation"; all others are denied
     http_auth: tuple[str, str] | None = None  # user and password for servers that ask; may hold {{secret:NAME}}
     downloads: Path | None = None  # folder that keeps them; None: every download is cancelled
-    secrets: SecretLookup = secret_from_environment  # what {{secret:NAME}} stands for
+    secrets: SecretLookup = find_secret  # what {{secret:NAME}} stands for
     dialogs: DialogPolicy = "dismiss"  # answer to confirm() and prompt(); "ask" leaves every dialog to AnswerDialog
-    restyle: bool = True  # make native <select> lists clickable, hide the blinking caret
+    restyle: bool = True  # make native lists clickable, hide the caret, see timers; False: pages are left wholly alone
     settle_s: float = 2.0  # the longest wait for the page to become still after an action
     timeout_s: float = 30.0  # the longest wait for one answer of the page
 
     def __post_init__(self) -> None:
+        if self.attach is not None and (self.user_data is not None or self.storage_state is not None):
+            raise ValueError("a browser that runs already has its profile: leave out user_data and storage_state")
+        if self.attach is not None and self.surface == "kiosk":
+            raise ValueError("a browser that runs already has its window: leave out the surface")
         if self.device_scale <= 0:
             raise ValueError(f"device_scale must be > 0, got {self.device_scale}")
+        if self.url and (why := self.rules.why_not(self.url)):
+            raise ValueError(f"the page to begin with ({self.url}) is {why}: allow its origin, or begin elsewhere")
         if self.settle_s < 0 or self.timeout_s <= 0:
             raise ValueError(f"need settle_s >= 0 and timeout_s > 0, got {self.settle_s} and {self.timeout_s}")

@@ -11,6 +11,8 @@ from contextlib import ExitStack, suppress
 from typing import Any, TypeVar
 
 from .actions import AnswerDialog
+from .dialog_picture import DialogInput
+from .env import Done
 from .errors import DialogOpen, PageGone
 from .page_dialogs import Dialogs
 
@@ -39,9 +41,17 @@ class BrowserThread:
 
     def run(self, doing: str, limit_s: float, work: Callable[[], T]) -> T:
         """Its result. DialogOpen where a dialog was open, or is now: the work then goes on after the answer to it."""
+        return self.result(self.submit(work), doing, limit_s)
+
+    def submit(self, work: Callable[[], T]) -> Future[T]:
+        """Begin with it; DialogOpen where a dialog is open."""
         self._check_no_dialog()
         future: Future[T] = self._worker.submit(work)
         self._latest = future
+        return future
+
+    def result(self, future: Future[T], doing: str, limit_s: float) -> T:
+        """Of work that was begun, as of `run`."""
         deadline_s = time.monotonic() + limit_s
         while not future.done():
             awaited: list[Future[Any]] = [future, self.dialogs.opened]
@@ -54,19 +64,33 @@ class BrowserThread:
             self.check()
         return future.result()
 
+    def peek(self, limit_s: float, work: Callable[[], T]) -> T | None:
+        """Its result; None where it takes longer, and then goes on by itself. DialogOpen where a dialog is open."""
+        self._check_no_dialog()
+        future: Future[T] = self._worker.submit(work)
+        self._latest = future
+        awaited: list[Future[Any]] = [future, self.dialogs.opened]
+        wait(awaited, limit_s, FIRST_COMPLETED)
+        return future.result() if future.done() else None
+
     def answer(self, action: AnswerDialog) -> Future[Any] | None:
         """Answer the open dialog; the work that goes on now."""
         self.dialogs.answer(action)
         return self._latest
 
+    def touch(self, action: DialogInput, limit_s: float) -> tuple[Done, bool, Future[Any] | None]:
+        """Do it to the open dialog, as drawn: what became of it, whether that answered it, and the work held up."""
+        return *self.dialogs.touch(action, limit_s), self._latest
+
     def shut(self, inner: ExitStack) -> None:
         """Close in the thread what was opened there, and end the thread."""
         patience_s = 0.2
         if self.dialogs.words is not None:
-            self.dialogs.answer(AnswerDialog(accept=False))
             patience_s = 1.0
-        # After Ctrl-C the worker may still wait for the page, which only the end of the browser cuts short.
-        if self._latest is not None and not wait([self._latest], patience_s).done:
+        self.dialogs.stop()
+        # After Ctrl-C the worker may still wait for the page, which only the end of the browser cuts short. It may be
+        # busy with what `run` had just submitted and not yet kept.
+        if not wait([self._worker.submit(lambda: None)], patience_s).done:
             self._kill()
         closing = self._worker.submit(inner.close)
         if not wait([closing], CLOSE_LIMIT_S).done:

@@ -10,23 +10,28 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import FrameType
 from typing import Any, Literal, Self
 
-from .actions import UNTOUCHING, Action
+from .actions import UNTOUCHING, Action, PressKeys, SetClipboard, TypeText
+from .blur import changed_box
 from .capture import ScreenCapture
 from .change import where_changed
 from .desktop_actions import DesktopActor
-from .env import Effect, Frame, check_on_screen, nothing_to_do, require_kind
+from .env import Done, Effect, Frame, check_on_screen, nothing_to_do, require_kind
 from .errors import EnvError, NoDisplay
+from .geometry import Region
 from .hands import Hands, PyAutoGuiHands, XTestHands
 from .held import Held
+from .keys import key_name
+from .panic import PanicStop, interrupt_main_thread, open_senses
 from .risk import Risk, risks_of
-from .settle import wait_until_still
+from .secrets import SecretLookup, Secrets, find_secret, is_paste, names_secrets
+from .settle import find_moving, settle_pixels
 from .wording import action_points, describe
 
-QUIET_S = 0.15
+QUIET_S = 0.1  # programs show what they do with an action 8 to 55 ms later
 INPUT_KINDS = frozenset(
     ("click", "move", "drag", "mouse_down", "mouse_up", "scroll", "type", "key", "key_down", "key_up", "wait")
 )
@@ -37,16 +42,28 @@ CLIPBOARD_KINDS = frozenset(("clipboard_get", "clipboard_set"))
 class DesktopConfig:
     """What part of which screen is captured, and how calmly we act on it."""
 
-    monitor: int = 1  # 0 is the union of all monitors
+    monitor: int | str = 1  # from left to right and top to bottom, or by name; 0 is the union of all
+    region: Region | None = None  # of all monitors, in OS points; in place of a monitor
+    window: str | None = None  # a part of the title of a window, which is followed; in place of a monitor
     display: str | None = None  # X display such as ":99"; None: the one in DISPLAY
     hands: Literal["auto", "xtest", "pyautogui"] = "auto"  # auto: xtest on X, pyautogui on other systems
+    secrets: SecretLookup = find_secret  # what {{secret:NAME}} stands for
     settle_s: float = 0.5  # the longest wait for the screen to become still after an action
     key_gap_s: float = 0.003  # between two key events
-    paste_keys: tuple[str, ...] = ("ctrl", "v")  # what pastes text that the keyboard layout cannot type
+    paste_keys: tuple[str, ...] = ("meta" if sys.platform == "darwin" else "ctrl", "v")  # of what layouts cannot type
+    panic_stop: bool | None = None  # ends the run by the person's hands; None: on their display, not on one named here
+    panic_keys: tuple[str, ...] = ("ctrl", "alt", "escape")  # held together; () leaves the corner of the screen alone
 
     def __post_init__(self) -> None:
-        if self.monitor < 0 or self.settle_s < 0 or self.key_gap_s < 0:
+        number = self.monitor if isinstance(self.monitor, int) else 1
+        if number < 0 or self.settle_s < 0 or self.key_gap_s < 0:
             raise ValueError(f"monitor, settle_s and key_gap_s must be >= 0, got {self}")
+        if (self.monitor != 1) + (self.region is not None) + (self.window is not None) > 1:
+            raise ValueError("choose one of monitor, region and window: each says what is captured")
+        if self.region is not None and (self.region.width_px < 1 or self.region.height_px < 1):
+            raise ValueError(f"a region needs at least 1x1 OS points, got {self.region}")
+        for key in (*self.panic_keys, *self.paste_keys):
+            key_name(key)  # ValueError for one that there is not
         if self.display and self.hands == "pyautogui":
             raise ValueError("pyautogui can only use the display in DISPLAY: leave out display, or use xtest")
 
@@ -54,24 +71,29 @@ class DesktopConfig:
 class DesktopEnv:
     """One monitor of a desktop, for as long as the `with` body lasts.
 
-    Keys and buttons that are down, those of KeyDown and MouseDown too, are released on every way out: exceptions,
-    `close`, exit, SIGINT, and SIGTERM (which becomes SystemExit(143) unless the program handles it). Only a process
-    killed outright leaves them down.
+    Keys and buttons that are down, those of KeyDown and MouseDown too, are released on every way out, and what was on
+    the clipboard is put back: exceptions, `close`, exit, SIGINT, SIGTERM (which becomes SystemExit(143) unless the
+    program handles it), and the person who shoves the pointer into the top left corner or holds the panic keys, which
+    is like Ctrl-C. Only a process killed outright leaves keys down.
     """
 
     def __init__(self, config: DesktopConfig | None = None) -> None:
         self.config = config or DesktopConfig()
+        self._secrets = Secrets(self.config.secrets)
         self._stack = ExitStack()
         self._capture: ScreenCapture | None = None
         self._held: Held | None = None
         self._actor: DesktopActor | None = None
         self._last: Frame | None = None
+        self._panic: str | None = None  # why the person has stopped it
 
     def __enter__(self) -> Self:
         config = self.config
         with ExitStack() as stack:
             stack.enter_context(_on_signals(self._release_from_signal))
-            self._capture = ScreenCapture(display=config.display, monitor=config.monitor)
+            self._capture = ScreenCapture(
+                display=config.display, monitor=config.monitor, region=config.region, window=config.window
+            )
             stack.callback(self._capture.close)
             self._held = Held(self._new_hands, gap_s=config.key_gap_s)
             stack.callback(self._held.close)
@@ -82,6 +104,9 @@ class DesktopEnv:
                 gap_s=config.key_gap_s,
                 paste_keys=config.paste_keys,
             )
+            stack.callback(self._actor.close)
+            if config.panic_stop or (config.panic_stop is None and config.display is None):
+                stack.enter_context(self._stopped_by_hand(self._capture, self._held))
             atexit.register(self.close)
             stack.callback(atexit.unregister, self.close)
             self._stack = stack.pop_all()
@@ -92,10 +117,9 @@ class DesktopEnv:
 
     @property
     def kinds(self) -> frozenset[str]:
-        """Mouse, keyboard and waiting; on X also starting programs, and the clipboard where xclip is installed."""
-        if sys.platform != "linux":
-            return INPUT_KINDS
-        return INPUT_KINDS | {"open_app"} | (CLIPBOARD_KINDS if shutil.which("xclip") else frozenset[str]())
+        """Mouse, keyboard, waiting and starting programs; also the clipboard, on X where xclip is installed."""
+        has_clipboard = sys.platform != "linux" or shutil.which("xclip") is not None
+        return INPUT_KINDS | {"open_app"} | (CLIPBOARD_KINDS if has_clipboard else frozenset[str]())
 
     def observe(self) -> Frame:
         """The monitor in native pixels, without the pointer."""
@@ -104,15 +128,22 @@ class DesktopEnv:
 
     def perform(self, action: Action) -> Effect:
         """Do it with real input events, then wait until the screen is still."""
-        capture, held, actor = self._open()
+        with self._secrets.hidden():
+            effect = self._do(action)
+        answer = None if effect.answer is None else self._secrets.mask(effect.answer)
+        return replace(effect, detail=self._secrets.mask(effect.detail), answer=answer)
+
+    def _do(self, action: Action) -> Effect:
+        capture, held, _ = self._open()
         require_kind(action, self.kinds)
         if action.type in UNTOUCHING:
             return nothing_to_do(action)
         before = self._last or capture.observe()
         check_on_screen(action, before.size)
+        moving = find_moving(capture.grab, before.pixels_HW3)
         start_s = time.perf_counter()
         try:
-            done = actor.act(action, before)
+            done = self._act(action, before)
         except NoDisplay:
             held.forget()
             raise
@@ -120,10 +151,13 @@ class DesktopEnv:
             held.release_afresh()
             raise
         acted_s = time.perf_counter()
-        after_HW3, is_still = wait_until_still(capture.grab, quiet_s=QUIET_S, limit_s=self.config.settle_s)
+        settled, after_HW3 = settle_pixels(capture.grab, moving, quiet_s=QUIET_S, limit_s=self.config.settle_s)
         change = None
         if self._last is not None:
-            change = where_changed(before.pixels_HW3, after_HW3, action_points(action), is_still=is_still)
+            places = action_points(action)
+            change = where_changed(
+                before.pixels_HW3, after_HW3, places, is_still=settled.is_still, moving=settled.moving
+            )
         return Effect(
             performed=done.performed,
             detail="; ".join((describe(action), *done.notes)),
@@ -132,11 +166,36 @@ class DesktopEnv:
             settle_s=time.perf_counter() - acted_s,
             change=change,
             answer=done.answer,
+            waited_for=settled.waited_for,
+            num_moving=settled.num_moving,
         )
+
+    def _act(self, action: Action, before: Frame) -> Done:
+        """Do it, with its secrets filled in. What changes on the screen as one shows up is covered from then on."""
+        capture, held, actor = self._open()
+        is_named = isinstance(action, TypeText | SetClipboard) and names_secrets(action.text)
+        is_pasted = isinstance(action, PressKeys) and self._secrets.values and is_paste({*action.keys, *held.keys})
+        if not is_named and not is_pasted:
+            return actor.act(action, before)
+        filled, submits = action, False
+        if isinstance(action, TypeText | SetClipboard):
+            filled = action.model_copy(update={"text": self._secrets.fill(action.text)})
+        if isinstance(filled, TypeText):  # Enter comes once the place is known
+            filled, submits = filled.model_copy(update={"submit": False}), filled.submit
+        before_HW3 = capture.grab()
+        try:
+            done = actor.act(filled, before)
+        finally:
+            _, after_HW3 = settle_pixels(capture.grab, None, quiet_s=QUIET_S, limit_s=self.config.settle_s)
+            if (box := changed_box(before_HW3, after_HW3)) is not None:
+                capture.cover(box)
+        if submits:
+            actor.act(PressKeys(keys=("enter",)), before)
+        return done
 
     def risks(self, action: Action) -> frozenset[Risk]:
         """What a person would want to be asked about before it is performed."""
-        return risks_of(action)
+        return risks_of(action, () if self._held is None else self._held.keys)
 
     def close(self) -> None:
         """Release what is held and let go of the display; may be called twice."""
@@ -149,9 +208,29 @@ class DesktopEnv:
             kind = "xtest" if sys.platform == "linux" else "pyautogui"
         return XTestHands(self.config.display) if kind == "xtest" else PyAutoGuiHands()
 
+    @contextmanager
+    def _stopped_by_hand(self, capture: ScreenCapture, held: Held) -> Generator[None]:
+        opened_in = threading.current_thread()
+
+        def stop(reason: str) -> None:
+            self._panic = reason
+            held.release_from_signal()
+            if opened_in is threading.main_thread():
+                interrupt_main_thread()
+
+        senses = open_senses(self.config.display)
+        panic = PanicStop(senses, held, stop, corner_pt=capture.corner_pt, keys=self.config.panic_keys)
+        panic.start()
+        try:
+            yield
+        finally:
+            panic.close()
+
     def _open(self) -> tuple[ScreenCapture, Held, DesktopActor]:
         if self._capture is None or self._held is None or self._actor is None:
             raise EnvError("this DesktopEnv is not open: use it as `with DesktopEnv(config) as env:`")
+        if self._panic is not None:  # where the program or its thread took no notice
+            raise KeyboardInterrupt(f"stopped by hand: {self._panic}")
         return self._capture, self._held, self._actor
 
     def _release_from_signal(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import sys
 import time
 from typing import assert_never
 
@@ -39,18 +39,18 @@ from .actions import (
     Zoom,
 )
 from .capture import ScreenCapture
+from .clipboard import open_clipboard
+from .drag_path import moves
 from .env import Done, Frame
 from .errors import UnsupportedAction
 from .geometry import Point
-from .hands import Hands, XTestHands
+from .hands import Hands
 from .held import Held
-from .settle import STILL_S, wait_until_changed, wait_until_still
-from .wording import describe
+from .settle import PATIENT_S, STILL_S, settle_pixels, wait_until_changed
+from .typist import Typist
 
 CLICK_GAP_S = 0.03  # between the clicks of a double click
-DRAG_STEPS = 8
 NOTCH_PT = 100  # what one notch of the wheel is taken to scroll; most programs scroll 50 to 100
-NAMED_CHARACTERS = {"\n": ("enter",), "\r": ("enter",), "\t": ("tab",)}
 
 
 class DesktopActor:
@@ -65,13 +65,19 @@ class DesktopActor:
         self, capture: ScreenCapture, held: Held, *, display: str | None, gap_s: float, paste_keys: tuple[str, ...]
     ) -> None:
         self._capture, self._held = capture, held
-        self._display, self._gap_s, self._paste_keys = display, gap_s, paste_keys
+        self._display, self._gap_s = display, gap_s
+        self._clipboard = open_clipboard(display)
+        self._typist = Typist(held, self._clipboard, display=display, gap_s=gap_s, paste_keys=paste_keys)
+
+    def close(self) -> None:
+        """Put back what was on the clipboard."""
+        self._clipboard.close()
 
     def act(self, action: Action, before: Frame) -> Done:
         """Do it. `before` is what whoever asks for it saw last. After an exception keys may be down, for a release."""
         held, hands, scale = self._held, self._held.hands, before.scale
         if isinstance(action, Click | Move | MouseDown | MouseUp | Scroll) and action.point is not None:
-            self._move(action.point, scale)
+            self._move(action.point, before)
         match action:
             case Click():
                 with held.holding(action.modifiers):
@@ -87,17 +93,17 @@ class DesktopActor:
                 held.let_go(action.button, is_button=True)
             case Drag():
                 with held.holding(action.modifiers):
-                    self._drag(action, scale)
+                    self._drag(action, before)
             case Scroll():
                 region = self._capture.region
                 dx, dy = _notches(action, region.width_px, region.height_px, scale)
                 hands.wheel(dx, dy)
             case TypeText():
-                self._type(hands, action)
+                self._typist.type(action)
             case PressKeys():
                 keys = _unfolded(hands, action.keys)
                 for _ in range(action.repeat):
-                    self._chord(keys, action.hold_s)
+                    self._typist.chord(keys, action.hold_s)
             case KeyDown():
                 _unfolded(hands, (action.key,))
                 held.press(action.key)
@@ -107,17 +113,11 @@ class DesktopActor:
             case Wait():
                 return self._wait(action, before)
             case GetClipboard():
-                from .clipboard import read_clipboard
-
-                return Done(answer=read_clipboard(self._display))
+                return Done(answer=self._clipboard.read())
             case SetClipboard():
-                from .clipboard import write_clipboard
-
-                write_clipboard(self._display, action.text)
+                self._clipboard.write(action.text)
             case OpenApp():
-                from .apps import open_app
-
-                return Done(notes=(open_app(self._display, action),))
+                return Done(notes=(self._open_app(action),))
             case (
                 SelectOption() | Upload() | Navigate() | Back() | Forward() | Reload()
                 | NewTab() | SwitchTab() | CloseTab() | AnswerDialog()
@@ -128,67 +128,39 @@ class DesktopActor:
                 assert_never(action)
         return Done()
 
-    def _move(self, point: Point, scale: float) -> None:
-        region = self._capture.region
-        self._held.hands.move(region.left_px + point.x_px / scale, region.top_px + point.y_px / scale)
+    def _move(self, point: Point, seen: Frame) -> None:
+        left_pt, top_pt = seen.origin_pt
+        self._held.move(left_pt + point.x_px / seen.scale, top_pt + point.y_px / seen.scale)
 
-    def _drag(self, action: Drag, scale: float) -> None:
-        self._move(action.path[0], scale)
+    def _drag(self, action: Drag, seen: Frame) -> None:
+        self._move(action.path[0], seen)
         with self._held.holding((action.button,), is_button=True):
-            for start, end in itertools.pairwise(action.path):
-                for step in range(1, DRAG_STEPS + 1):
-                    part = step / DRAG_STEPS
-                    x_px = start.x_px + (end.x_px - start.x_px) * part
-                    y_px = start.y_px + (end.y_px - start.y_px) * part
-                    time.sleep(0.01)
-                    self._move(Point(x_px, y_px), scale)
+            start_s = time.monotonic()
+            for at_s, point in moves(action):
+                time.sleep(max(0.001, start_s + at_s - time.monotonic()))
+                self._move(point, seen)
             time.sleep(0.02)
+
+    def _open_app(self, action: OpenApp) -> str:
+        if sys.platform != "linux":
+            from .system_apps import open_system_app
+
+            return open_system_app(action)
+        from .apps import open_app
+
+        return open_app(self._display, action)
 
     def _wait(self, action: Wait, before: Frame) -> Done:
         grab, limit_s = self._capture.grab, action.seconds_s
         if action.until is None:
             time.sleep(limit_s)
         elif action.until == "still":
-            if not wait_until_still(grab, quiet_s=STILL_S, limit_s=limit_s).is_still:
+            settled, _ = settle_pixels(grab, quiet_s=STILL_S, limit_s=limit_s, endless_s=PATIENT_S)
+            if not settled.is_still:
                 return Done(notes=("it has not come to rest",))
         elif not wait_until_changed(grab, before.pixels_HW3, limit_s=limit_s):
             return Done(notes=("it has not changed",))
         return Done()
-
-    def _type(self, hands: Hands, action: TypeText) -> None:
-        runs = [
-            (is_typed, "".join(run))
-            for is_typed, run in itertools.groupby(action.text, lambda one: action.via != "paste" and _can(hands, one))
-        ]
-        untyped = [run for is_typed, run in runs if not is_typed]
-        if untyped and action.via == "keys":
-            raise UnsupportedAction(f"{describe(action)}: the keyboard has no keys for {untyped[0]!r}; paste it")
-        if untyped and not isinstance(hands, XTestHands):
-            raise UnsupportedAction(f"{describe(action)}: pyautogui types ASCII alone; use xtest hands, which need X")
-        if action.clear:
-            self._chord(("ctrl", "a"))
-            self._chord(("backspace",))
-        for is_typed, run in runs:
-            if not is_typed:
-                self._paste(run)
-                continue
-            for character in run:
-                self._chord(NAMED_CHARACTERS.get(character) or hands.stroke(character) or ())
-        if action.submit:
-            self._chord(("enter",))
-
-    def _paste(self, text: str) -> None:
-        from .clipboard import paste
-
-        paste(self._display, text, lambda: self._chord(self._paste_keys))
-
-    def _chord(self, keys: tuple[str, ...], hold_s: float = 0.0) -> None:
-        with self._held.holding(keys):
-            time.sleep(max(hold_s, self._gap_s))
-
-
-def _can(hands: Hands, character: str) -> bool:
-    return character in NAMED_CHARACTERS or hands.stroke(character) is not None
 
 
 def _unfolded(hands: Hands, keys: tuple[str, ...]) -> tuple[str, ...]:

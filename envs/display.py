@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import shutil
+import socket
 import subprocess
 import time
 from contextlib import ExitStack, suppress
@@ -16,6 +17,7 @@ import Xlib.error
 
 from .errors import NoDisplay
 from .geometry import Size
+from .secrets import without_secrets
 
 DEFAULT_SIZE = Size(1280, 720)
 START_LIMIT_S = 20.0
@@ -58,8 +60,9 @@ class VirtualDisplay:
         return self._display
 
     def environ(self) -> dict[str, str]:
-        """This process's environment with the virtual display as its only one, for programs to be started on it."""
-        environ = {key: value for key, value in os.environ.items() if key != "WAYLAND_DISPLAY"}
+        """This process's environment, without its secrets and with the virtual display as its only one, for programs to
+        be started on it."""
+        environ = {key: value for key, value in without_secrets(os.environ).items() if key != "WAYLAND_DISPLAY"}
         return environ | {"DISPLAY": self.display}
 
     def _start_server(self, stack: ExitStack) -> str:
@@ -76,9 +79,7 @@ class VirtualDisplay:
             number = answer.readline().strip() if is_ready else ""
         if not number:
             raise NoDisplay(f"Xvfb did not start (exit status {server.poll()}); run it by hand: {' '.join(command)}")
-        # Removed by Xvfb itself, unless it had to be killed.
-        stack.callback(Path(f"/tmp/.X11-unix/X{number}").unlink, missing_ok=True)
-        stack.callback(Path(f"/tmp/.X{number}-lock").unlink, missing_ok=True)
+        stack.callback(_tidy_up, number)
         stack.callback(_end, server)
         return f":{number}"
 
@@ -116,6 +117,18 @@ def _start(
     )
     stack.callback(_end, process)
     return process
+
+
+def _tidy_up(number: str) -> None:
+    """Remove the socket that an Xvfb that was killed leaves behind, unless another one has the number by now."""
+    path = f"/tmp/.X11-unix/X{number}"
+    with socket.socket(socket.AF_UNIX) as client:
+        try:
+            client.connect(path)
+        except ConnectionRefusedError:  # nobody listens
+            Path(path).unlink(missing_ok=True)
+        except FileNotFoundError:
+            pass
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -19,7 +19,24 @@ class Held:
     def __init__(self, new_hands: Callable[[], Hands], *, gap_s: float) -> None:
         self._new_hands, self._gap_s = new_hands, gap_s
         self._down: list[tuple[str, bool]] = []  # name, is_button
+        self.places_pt: tuple[tuple[float, float], ...] = ()  # where we have put the pointer, and may be about to
         self.hands = new_hands()
+
+    def move(self, x_pt: float, y_pt: float) -> None:
+        """Put the pointer there."""
+        place_pt = (x_pt, y_pt)
+        self.places_pt = (*self.places_pt[-1:], place_pt)
+        self.hands.move(x_pt, y_pt)
+        self.places_pt = (place_pt,)
+
+    def holds_all(self, keys: tuple[str, ...]) -> bool:
+        """Whether it is us who hold all of these keys."""
+        return all((key, False) in self._down for key in keys)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys that are down."""
+        return tuple(name for name, is_button in self._down if not is_button)
 
     def press(self, name: str, *, is_button: bool = False) -> None:
         """Put it down, unless it is down already."""

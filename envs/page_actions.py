@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import assert_never
 
 from playwright.sync_api import Browser, Page
@@ -43,30 +44,36 @@ from .actions import (
 from .env import Done, Frame, Pixels
 from .errors import Unreachable, UnsupportedAction
 from .geometry import Size
-from .page_controls import select_option, upload, use_clipboard
+from .origins import OriginRules
+from .page_controls import leave_full_screen, select_option, upload, use_clipboard
 from .page_input import PageHands
-from .settle import STILL_S, wait_until_changed, wait_until_still
+from .page_view import Extent, PageView
+from .settle import PATIENT_S, STILL_S, settle_pixels, wait_until_changed
 from .tabs import Tabs, first_line, send
 from .wording import describe
 
 
 class PageActor:
-    """Touches the tab in front. `scale` is screenshot px per CSS px, `viewport` is in CSS px.
+    """Touches the tab in front. PlaywrightError, PageGone and Unreachable come out of its methods."""
 
-    PlaywrightError, PageGone and Unreachable come out of its methods.
-    """
+    def __init__(self, browser: Browser, tabs: Tabs, view: PageView, rules: OriginRules, *, timeout_s: float) -> None:
+        self._rules = rules
+        self._browser, self._tabs, self._view, self._timeout_s = browser, tabs, view, timeout_s
+        self._hands = PageHands(scale=1.0, viewport=Size(1, 1))
 
-    def __init__(self, browser: Browser, tabs: Tabs, *, scale: float, viewport: Size, timeout_s: float) -> None:
-        self._browser, self._tabs, self._timeout_s = browser, tabs, timeout_s
-        self._hands = PageHands(scale=scale, viewport=viewport)
-
-    def act(self, action: Action, seen: Frame | None = None) -> Done:
-        """Do it in the tab in front. `seen` is what whoever asks for it saw last.
+    def act(self, action: Action, extent: Extent, seen: Frame | None = None) -> Done:
+        """Do it in the tab in front. `extent` is that of the picture that the action's points lie on, `seen` is what
+        whoever asks for it saw last.
 
         UnsupportedAction comes before anything is touched. Held keys and buttons are let go after any error.
         """
-        self._tabs.forget_requests()  # one that hangs since before says nothing about this action
+        self._tabs.begin()
         page = self._tabs.front()
+        if not isinstance(action, Navigate | NewTab | SwitchTab | CloseTab | Back):
+            self._check_rules(action, page.url)  # somebody's own tab, in a browser that ran before
+        size, scale = extent
+        width_px, height_px = round(size.width_px / scale), round(size.height_px / scale)
+        self._hands.aim(scale=scale, viewport=Size(width_px, height_px))
         try:
             return self._act(page, action, seen)
         except PlaywrightError:
@@ -98,6 +105,10 @@ class PageActor:
                 page.wait_for_timeout(50)
                 page.wait_for_load_state()
                 self.open_url(url, tries=tries - 1)
+            elif "ERR_BLOCKED_BY_CLIENT" in reason and self._rules:
+                self._tabs.note("it sends on to where the rules do not allow: go back")
+            elif "ERR_INVALID_AUTH" in reason:
+                pass  # which is told of where the request fails
             elif "ERR_ABORTED" in reason or "Download is starting" in reason:
                 self._tabs.note(f"the page stayed: {reason}")
             elif "net::" in reason or "invalid URL" in reason:
@@ -112,7 +123,8 @@ class PageActor:
                 Click() | Move() | Drag() | MouseDown() | MouseUp() | Scroll()
                 | TypeText() | PressKeys() | KeyDown() | KeyUp()
             ):  # fmt: skip
-                self._hands.send(page, action)
+                if not (isinstance(action, PressKeys) and action.keys == ("escape",) and leave_full_screen(page)):
+                    self._hands.send(page, action)
             case Wait():
                 self._wait(page, action, seen)
             case GetClipboard() | SetClipboard():
@@ -122,12 +134,14 @@ class PageActor:
             case Upload():
                 return self._upload(page, action)
             case Navigate():
+                self._check_rules(action, action.url)
                 self.open_url(action.url)
             case Back() | Forward():
                 return Done(performed=self._go(page, -1 if isinstance(action, Back) else 1))
             case Reload():
-                self._reload(page)
+                self._load(page, lambda: page.reload(wait_until="domcontentloaded"))
             case NewTab():
+                self._check_rules(action, action.url or "about:blank")
                 self._tabs.open_tab()
                 if action.url:
                     self.open_url(action.url)
@@ -145,7 +159,7 @@ class PageActor:
 
     def _wait(self, page: Page, action: Wait, seen: Frame | None) -> None:
         def grab() -> Pixels:
-            return self._tabs.capture().pixels_HW3
+            return self._view.capture(self._tabs).pixels_HW3
 
         def pause(seconds_s: float) -> None:
             self._tabs.front().wait_for_timeout(seconds_s * 1000)
@@ -153,7 +167,10 @@ class PageActor:
         if action.until is None:
             page.wait_for_timeout(action.seconds_s * 1000)
         elif action.until == "still":
-            if not wait_until_still(grab, quiet_s=STILL_S, limit_s=action.seconds_s, pause=pause).is_still:
+            settled, _ = settle_pixels(
+                grab, quiet_s=STILL_S, limit_s=action.seconds_s, endless_s=PATIENT_S, pause=pause
+            )
+            if not settled.is_still:
                 self._tabs.note("it has not come to rest")
         else:
             before_HW3 = grab() if seen is None else seen.pixels_HW3
@@ -167,6 +184,10 @@ class PageActor:
         self._tabs.note("it was clicked, but opened no file dialog")
         return Done(performed=False)
 
+    def _check_rules(self, action: Action, url: str) -> None:
+        if why := self._rules.why_not(url):
+            raise UnsupportedAction(f"{describe(action)}: {url[:80]} is {why}; go on with pages that are allowed")
+
     def _go(self, page: Page, steps: int) -> bool:
         history = send(self._tabs.session(page), "Page.getNavigationHistory")
         index, entries = history["currentIndex"] + steps, history["entries"]
@@ -174,16 +195,19 @@ class PageActor:
         if not 0 <= index < len(entries) or (index == 0 and entries[0]["url"] == "about:blank"):
             self._tabs.note(f"there is no {'earlier' if steps < 0 else 'later'} page")
             return False
-        (page.go_back if steps < 0 else page.go_forward)(wait_until="domcontentloaded")
+        go = page.go_back if steps < 0 else page.go_forward
+        self._load(page, lambda: go(wait_until="domcontentloaded"))
         return True
 
-    def _reload(self, page: Page) -> None:
+    def _load(self, page: Page, load: Callable[[], object]) -> None:
+        """Where it fails, the tab shows the browser's own page, from which one can go on."""
         try:
-            page.reload(wait_until="domcontentloaded")
-        except PlaywrightTimeoutError as error:
-            raise Unreachable(
-                f"{page.url} did not answer within {self._timeout_s:g} s: try it in a browser, or raise timeout_s"
-            ) from error
+            load()
+        except PlaywrightTimeoutError:
+            self._tabs.note(f"{page.url} did not answer within {self._timeout_s:g} s")
+        except PlaywrightError as error:
+            if "net::" not in error.message:  # that is told of where the request fails
+                raise
 
     def _tab(self, action: Action, index: int) -> Page:
         pages = self._tabs.pages
@@ -196,3 +220,20 @@ class PageActor:
         if len(self._tabs.pages) == 1:
             raise UnsupportedAction(f"{describe(action)}: it is the only one; open another tab first")
         self._tabs.close_tab(page)
+
+
+def takes_s(action: Action, timeout_s: float) -> float:
+    """How long it may take beyond what any action takes."""
+    match action:
+        case Wait():
+            return action.seconds_s
+        case PressKeys():
+            return action.repeat * action.hold_s
+        case TypeText():
+            return len(action.text) * 0.02
+        case Drag():
+            return len(action.path) * 0.5
+        case Navigate() | Back() | Forward() | Reload() | NewTab() | Upload():
+            return timeout_s  # Playwright's own limit, which it should reach first
+        case _:
+            return 0.0

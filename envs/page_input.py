@@ -38,10 +38,14 @@ class PageHands:
     """
 
     def __init__(self, *, scale: float, viewport: Size) -> None:
-        self._scale, self._viewport = scale, viewport
+        self.aim(scale=scale, viewport=viewport)
         self._page: Page | None = None  # where the held keys and buttons are down
         self._keys: list[str] = []  # as the browser names them
         self._buttons: list[Button] = []
+
+    def aim(self, *, scale: float, viewport: Size) -> None:
+        """From here on points lie on a picture of another scale or size."""
+        self._scale, self._viewport = scale, viewport
 
     def css(self, point: Point) -> tuple[float, float]:
         """The place in CSS px."""

@@ -8,74 +8,75 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .change import where_changed
+from .change import Tiles, changed_tiles, regions_of, spread
 from .env import Pixels
-
-PAGE_QUIET_JS = """
-({quietMs, limitMs}) => new Promise((resolve) => {
-  const start = performance.now();
-  let last = start;
-  const touch = () => { last = performance.now(); };
-  const observer = new MutationObserver(touch);
-  observer.observe(document, {subtree: true, childList: true, attributes: true, characterData: true});
-  const kinds = ["scroll", "input", "transitionend", "animationend", "load"];
-  for (const kind of kinds) addEventListener(kind, touch, {capture: true, passive: true});
-  const finish = (isQuiet) => {
-    observer.disconnect();
-    for (const kind of kinds) removeEventListener(kind, touch, {capture: true});
-    setTimeout(() => resolve(isQuiet), 100);
-    requestAnimationFrame(() => requestAnimationFrame(() => resolve(isQuiet)));
-  };
-  const ends = (animation) => Number.isFinite(animation.effect?.getComputedTiming().endTime);
-  const look = () => {
-    const now = performance.now();
-    const moving = document.getAnimations().some((one) => one.playState === "running" && ends(one));
-    const loading = document.readyState !== "complete"
-      || [...document.images].some((image) => !image.complete && image.loading !== "lazy");
-    const isQuiet = !moving && !loading && now - last >= quietMs;
-    if (isQuiet || now - start >= limitMs) finish(isQuiet);
-    else setTimeout(look, 10);
-  };
-  look();
-})
-"""
-"""Resolves once a page has had no mutation, scroll, input, finite animation or loading image for `quietMs`, and drawn
-that; at the latest `limitMs` later. The value is whether it came to rest. Animations without an end are taken for
-decoration."""
+from .geometry import Region
 
 STILL_S = 0.5  # a screen that somebody waits for is still once nothing has changed for so long
+EVERY_S = 0.016  # between two looks
+GAP_S = 0.2  # a place that moves changes at least so often
+ENDLESS_S = 1.0  # a place that has moved for so long never stops; animations that end are shorter
+PATIENT_S = 3.0  # the same where somebody asked to wait: what spins may well tell that the work goes on
 
 
 class Settled(NamedTuple):
-    """The last look at a screen, and whether it had come to rest by then."""
+    """Whether a screen had come to rest when it was left, and what kept it from that."""
 
-    pixels_HW3: Pixels
     is_still: bool
+    waited_for: tuple[str, ...] = ()  # "navigation", "loading", "requests", "timers", "animations", "changes"
+    num_moving: int = 0  # places that never stop (a caret, a spinner, a video), which were not waited for
+    moving: tuple[Region, ...] = ()  # those of them that moved before the action, in px
 
 
-def wait_until_still(
+def find_moving(
+    grab: Callable[[], Pixels], seen_HW3: Pixels | None, *, pause: Callable[[float], object] = time.sleep
+) -> Tiles | None:
+    """What moves by itself, to be asked before an action; None where nothing does.
+
+    One look is enough where the screen still is as it was `seen`; else there is another one EVERY_S later.
+    """
+    first_HW3 = grab()
+    since_seen = None if seen_HW3 is None else changed_tiles(seen_HW3, first_HW3)
+    if seen_HW3 is not None and since_seen is None:
+        return None
+    pause(EVERY_S)
+    moving = changed_tiles(first_HW3, grab())
+    if moving is None:
+        return None
+    if since_seen is not None and since_seen.shape == moving.shape:
+        moving |= since_seen & spread(moving)  # a wheel may have left a place alone just now
+    return spread(moving)
+
+
+def settle_pixels(
     grab: Callable[[], Pixels],
+    moving: Tiles | None = None,
     *,
     quiet_s: float,
     limit_s: float,
-    every_s: float = 0.03,
+    endless_s: float = ENDLESS_S,
     pause: Callable[[float], object] = time.sleep,
-) -> Settled:
-    """Grab until nothing has changed for `quiet_s`, or for `limit_s` in all.
+) -> tuple[Settled, Pixels]:
+    """Grab until nothing has changed for `quiet_s`, or for `limit_s` in all; and the last look.
 
-    A screen that was never seen to move is still, even where the limit comes before the quiet time.
+    What was `moving` before the action, what has moved for `endless_s` and a text caret are not waited for. A screen
+    that was never seen to move is still, even where the limit comes before the quiet time. Pixels cannot tell a screen
+    at rest from one that will change after a pause (a timer, an answer from the network) longer than `quiet_s`.
     """
     start_s = still_since_s = time.perf_counter()
     pixels_HW3 = grab()
+    motion = _Motion(moving, endless_s)
     while True:
         now_s = time.perf_counter()
-        if now_s - still_since_s >= quiet_s:
-            return Settled(pixels_HW3, True)
-        if now_s - start_s >= limit_s:
-            return Settled(pixels_HW3, still_since_s == start_s)
-        pause(every_s)
+        if (is_quiet := now_s - still_since_s >= quiet_s) or now_s - start_s >= limit_s:
+            has_moved = still_since_s > start_s
+            before = () if moving is None else regions_of(moving)
+            waited_for = ("changes",) if has_moved else ()
+            return Settled(is_quiet or not has_moved, waited_for, motion.num_places, before), pixels_HW3
+        pause(min(EVERY_S, max(0.001, still_since_s + quiet_s - now_s)))
         before_HW3, pixels_HW3 = pixels_HW3, grab()
-        if not np.array_equal(before_HW3, pixels_HW3):
+        tiles = changed_tiles(before_HW3, pixels_HW3)
+        if tiles is not None and motion.is_news(tiles, time.perf_counter()):
             still_since_s = time.perf_counter()
 
 
@@ -84,13 +85,37 @@ def wait_until_changed(
     before_HW3: Pixels,
     *,
     limit_s: float,
-    every_s: float = 0.03,
     pause: Callable[[float], object] = time.sleep,
 ) -> bool:
     """Grab until the screen differs from `before` by more than a caret, or for `limit_s`; whether it came to differ."""
     deadline_s = time.perf_counter() + limit_s
-    while where_changed(before_HW3, grab()) == "no_change":
+    while changed_tiles(before_HW3, grab()) is None:
         if time.perf_counter() >= deadline_s:
             return False
-        pause(every_s)
+        pause(EVERY_S)
     return True
+
+
+class _Motion:
+    """Which tiles never stop: those that were `moving` before, and those that have changed for `endless_s`."""
+
+    def __init__(self, moving: Tiles | None, endless_s: float) -> None:
+        self._endless = np.zeros((0, 0), np.bool_) if moving is None else moving.copy()
+        self._since_s = self._last_s = np.zeros((0, 0))  # of each tile: when it began to move, when it last did
+        self._endless_s = endless_s
+
+    @property
+    def num_places(self) -> int:
+        return len(regions_of(self._endless))
+
+    def is_news(self, tiles: Tiles, now_s: float) -> bool:
+        """Whether one of these tiles, which have just changed, is another one."""
+        if self._endless.shape != tiles.shape:
+            self._endless = np.zeros_like(tiles)
+        if self._since_s.shape != tiles.shape:
+            self._since_s, self._last_s = np.zeros(tiles.shape), np.zeros(tiles.shape)
+        self._since_s[tiles & (now_s - self._last_s > GAP_S)] = now_s
+        self._last_s[tiles] = now_s
+        if (endless := tiles & (now_s - self._since_s >= self._endless_s)).any():
+            self._endless |= spread(endless)
+        return bool((tiles & ~self._endless).any())

@@ -62,6 +62,7 @@ def describe(action: Action) -> str:
             return f"move to {_place(action.point)}"
         case Drag():
             moved = f"{_side(action.button)}drag {_place(action.path[0])} to {_place(action.path[-1])}"
+            moved += "" if action.duration_s is None else f" in {action.duration_s:g} s"
             return "+".join((*action.modifiers, moved))
         case MouseDown() | MouseUp():
             way = "down" if isinstance(action, MouseDown) else "up"

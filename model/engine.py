@@ -10,6 +10,7 @@ from functools import cached_property, partial
 from importlib import metadata, resources
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Lock
 from typing import Any, get_args
 
 import torch
@@ -66,7 +67,8 @@ class EngineConfig:
 class Engine:
     """A model, its vocabulary and its image processor on one device.
 
-    The weights are taken as they are when the engine is made. One thread at a time may use it.
+    The weights are taken as they are when the engine is made. Several threads may call `generate` and
+    `generate_batch`: one is answered after the other. All else is for one thread at a time.
     """
 
     def __init__(
@@ -97,6 +99,7 @@ class Engine:
         self.prefixes = None if settings.prefix_cache_bytes is None else PrefixCache(settings.prefix_cache_bytes)
         features = None if settings.feature_cache_bytes is None else FeatureCache(settings.feature_cache_bytes)
         self.sight = Sight(model, features, patches_per_pass=settings.patches_per_pass)
+        self._answering = Lock()
 
     def transform(self, width_px: int, height_px: int) -> ImageTransform:
         """How a screenshot of this size maps to what the model sees."""
@@ -119,10 +122,11 @@ class Engine:
         Every request gets the same sampling and the same seed, so it is answered as it would be alone, but for what
         rounding another order of sums brings. Raises BadImage and ContextTooLong before any work.
         """
-        replies = Replies(self, requests, sampling or SamplingConfig())
-        for _ in replies:
-            pass
-        return [replies.generation(index) for index in range(len(requests))]
+        with self._answering:
+            replies = Replies(self, requests, sampling or SamplingConfig())
+            for _ in replies:
+                pass
+            return [replies.generation(index) for index in range(len(requests))]
 
     def manifest(self) -> dict[str, Any]:
         """What a run must record to be repeated: versions, numbers, processor and weight hashes, as JSON."""

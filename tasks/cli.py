@@ -1,22 +1,18 @@
 """The command line. It alone reads flags and the environment, prints, and picks classes.
 
-Exit codes: 0 ok, 1 the task failed, 2 usage, 3 environment, 4 model, 5 refused, 6 a person is needed, 130 stopped.
+Exit codes: 0 ok, 1 the task failed, 2 usage, 3 environment, 4 model, 5 refused, 6 a person is needed, 130 stopped,
+143 stopped by SIGTERM.
 """
 
 from __future__ import annotations
 
-import os
 from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from .console import (
-    ENVIRONMENT,
     NEEDS_USER,
     OK,
     REFUSED,
@@ -32,9 +28,11 @@ from .console import (
     people,
     plain_errors,
     print_json,
+    stopping_on_sigterm,
     with_plain_errors,
     write_file,
 )
+from .doctor_command import doctor
 from .errors import BadRequest
 from .model_commands import model_app
 from .parse_command import parse
@@ -69,8 +67,9 @@ app.add_typer(profiles_app, name="profiles")
 
 
 def main() -> None:
-    """The `moonhand` command."""
-    app()
+    """The `moonhand` command. SIGTERM stops it as Ctrl-C does."""
+    with stopping_on_sigterm():
+        app()
 
 
 def _print_version(wanted: bool) -> None:
@@ -86,27 +85,6 @@ def _root(
     ] = False,
 ) -> None:
     """GUI automation with the model inside: a screenshot goes in, a click comes out."""
-
-
-@app.command()
-def doctor(model: ModelFlag = "nano", as_json: JsonFlag = False) -> None:
-    """What works on this machine, what is missing, and the command that mends it."""
-    from .doctor import examine, findings_to_json, works
-
-    with plain_errors(as_json):
-        findings = examine(os.environ, model=model)
-        if as_json:
-            print_json(findings_to_json(findings))
-        else:
-            table = Table(box=None, pad_edge=False, show_header=False)
-            for finding in findings:
-                state = "[green]ok" if finding.ok else "[red]missing" if finding.needed else "[yellow]without"
-                table.add_row(state, finding.name, escape(finding.detail))
-                if finding.mend and not finding.ok:
-                    table.add_row("", "", f"[bold]{escape(finding.mend)}")
-            Console().print(table)
-        if not works(findings):
-            raise typer.Exit(ENVIRONMENT)
 
 
 @app.command()
@@ -208,6 +186,7 @@ def ground(
             raise typer.Exit(TASK_FAILED)
 
 
+app.command()(doctor)
 app.command()(run)
 app.command()(demo)
 app.command()(with_plain_errors(train))

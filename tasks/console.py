@@ -6,12 +6,14 @@ What a program reads (`--json`) goes to stdout alone; everything for people goes
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -20,6 +22,7 @@ from rich.console import Console
 from .errors import BadRequest, TaskError
 
 OK, TASK_FAILED, USAGE, ENVIRONMENT, MODEL, REFUSED, NEEDS_USER, STOPPED = 0, 1, 2, 3, 4, 5, 6, 130
+TERMINATED = 143
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, for programs.")]
 ModelFlag = Annotated[
@@ -107,6 +110,26 @@ def plain_errors(as_json: bool = False) -> Generator[None]:
         if as_json:
             typer.echo(json.dumps({"error": str(error)}))
         raise typer.Exit(next(code for kind, code in codes.items() if isinstance(error, kind))) from None
+
+
+@contextmanager
+def stopping_on_sigterm() -> Generator[None]:
+    """Take SIGTERM for Ctrl-C, whatever runs, and leave with TERMINATED then."""
+    heard: list[int] = []
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        heard.append(signum)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except (SystemExit, KeyboardInterrupt) as left:
+        if heard and (isinstance(left, KeyboardInterrupt) or left.code == STOPPED):
+            raise SystemExit(TERMINATED) from None
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def with_plain_errors(command: Callable[..., None]) -> Callable[..., None]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self, TextIO
 
@@ -13,6 +15,7 @@ from rich.table import Table
 
 from ..agent import Step
 from ..envs import action_points, describe
+from .approving import printable
 
 HEADINGS = ("#", "action", "looked for", "point", "sure", "capture", "model", "act", "settle")
 TIMES = ("capture", "model", "act", "settle")  # milliseconds
@@ -56,21 +59,23 @@ class StepTable:
         if step.error:
             self._console.print(f"     {step.error}", markup=False, highlight=False, soft_wrap=True)
 
-    def ask(self, question: str) -> str:
-        """Put a question to the person at the terminal and wait for a line; empty at the end of input.
-
-        The table ends here, and the steps after the answer begin another one.
-        """
+    @contextmanager
+    def paused(self) -> Generator[None]:
+        """Leave the terminal to somebody else. The table ends here, and the steps after it begin another one."""
         if self._live is not None:
             self._live.stop()
             self._rows.clear()
-        words = "".join(char if char.isprintable() or char == "\n" else " " for char in question)
-        self._console.print(f"? {words}", markup=False, highlight=False, soft_wrap=True)
-        self._console.print("> ", end="")
-        line = (self._keyboard or sys.stdin).readline()
+            self._live.update(self._table())
+        yield
         if self._live is not None:
             self._live.start()
-        return line.strip()
+
+    def ask(self, question: str) -> str:
+        """Put a question to the person at the terminal and wait for a line; empty at the end of input."""
+        with self.paused():
+            self._console.print(f"? {printable(question)}", markup=False, highlight=False, soft_wrap=True)
+            self._console.print("> ", end="")
+            return (self._keyboard or sys.stdin).readline().strip()
 
     def _table(self) -> Table:
         table = Table(box=None, header_style="bold", pad_edge=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
 import time
@@ -11,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from ..envs import Env, Size
+from ..envs import Env, Region, Size
 from .errors import BadRequest
 
 if TYPE_CHECKING:
-    from ..envs import BrowserConfig
+    from ..envs import BrowserConfig, DesktopConfig
 
 DEFAULT_VIEWPORT = Size(1280, 720)
 FIRST_WINDOW_S = 15.0  # the longest wait for a program started on a virtual display to show something
@@ -52,29 +53,58 @@ class ScreenChoice:
             raise BadRequest(
                 f"choose one screen: --url URL, --desktop or --virtual 1280x800; got {chosen or 'none'} of them"
             )
+        if self.attach is not None and (self.user_data, self.storage_state, self.surface) != (None, None, "headless"):
+            raise BadRequest(
+                "--attach works in a browser as it is: leave out --user-data, --storage-state and --surface"
+            )
         if self.start is not None and self.virtual is None:
             raise BadRequest("--start needs a display of its own: add --virtual 1280x800")
+        if self.url is not None or self.attach is not None:
+            self.browser_config()  # says now what is wrong with it
+        if self.desktop:
+            self.desktop_config()
+        elif (self.monitor, self.region, self.window) != ("1", None, None):
+            raise BadRequest("--monitor, --region and --window choose a part of the desktop: give --desktop alone")
 
     def browser_config(self) -> BrowserConfig:
         """Of a page."""
         from ..envs import BrowserConfig, OriginRules
 
-        user, _, password = (self.http_auth or "").partition(":")
-        return BrowserConfig(
-            url=self.url or "",
-            viewport=self.viewport,
-            device_scale=self.scale,
-            surface=self.surface,
-            executable=self.chromium,
-            attach=self.attach,
-            user_data=self.user_data,
-            storage_state=self.storage_state,
-            rules=OriginRules(self.allow, self.deny),
-            permissions=self.grant,
-            http_auth=(user, password) if self.http_auth else None,
-            downloads=self.downloads,
-            dialogs=self.dialogs,
-        )
+        user, colon, password = (self.http_auth or "").partition(":")
+        if self.http_auth and not (user and colon):
+            raise BadRequest("--http-auth is USER:PASSWORD, such as me:{{secret:shop}}")
+        try:
+            return BrowserConfig(
+                url=self.url or "",
+                viewport=self.viewport,
+                device_scale=self.scale,
+                surface=self.surface,
+                executable=self.chromium,
+                attach=self.attach,
+                user_data=self.user_data,
+                storage_state=self.storage_state,
+                rules=OriginRules(self.allow, self.deny),
+                permissions=self.grant,
+                http_auth=(user, password) if self.http_auth else None,
+                downloads=self.downloads,
+                dialogs=self.dialogs,
+            )
+        except ValueError as error:
+            raise BadRequest(str(error)) from error
+
+    def desktop_config(self) -> DesktopConfig:
+        """Of this machine's desktop. BadRequest where a flag says no part of one."""
+        from ..envs import DesktopConfig
+
+        is_number = self.monitor.removeprefix("-").isdecimal()
+        try:
+            return DesktopConfig(
+                monitor=int(self.monitor) if is_number else self.monitor,
+                region=None if self.region is None else _region_of(self.region),
+                window=self.window,
+            )
+        except ValueError as error:
+            raise BadRequest(f"--monitor, --region or --window: {error}") from error
 
 
 @contextmanager
@@ -89,7 +119,7 @@ def open_screen(choice: ScreenChoice) -> Generator[Env]:
         from ..envs import DesktopConfig, DesktopEnv
 
         if choice.virtual is None:
-            yield stack.enter_context(DesktopEnv(DesktopConfig(monitor=int(choice.monitor))))
+            yield stack.enter_context(DesktopEnv(choice.desktop_config()))
             return
         from ..envs import VirtualDisplay
 
@@ -98,6 +128,14 @@ def open_screen(choice: ScreenChoice) -> Generator[Env]:
         if choice.start is not None:
             _start_program(stack, env, choice.start, display.environ())
         yield env
+
+
+def _region_of(text: str) -> Region:
+    """'100,50,800x600' as a region; left and top may lie below 0, where a monitor does."""
+    sides = re.fullmatch(r"(-?\d+),(-?\d+),(\d+)x(\d+)", text)
+    if sides is None:
+        raise ValueError(f"a region is X,Y,WIDTHxHEIGHT such as 100,50,800x600, got {text!r}")
+    return Region(*map(int, sides.groups()))
 
 
 def _start_program(stack: ExitStack, env: Env, command: str, environ: dict[str, str]) -> None:

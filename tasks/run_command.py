@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -60,6 +61,7 @@ from .screen_flags import (
 )
 
 if TYPE_CHECKING:
+    from ..agent import ApprovePolicy
     from .open_screen import ScreenChoice
     from .run import Outcome
     from .script import Script
@@ -69,6 +71,7 @@ STATUS_CODES = {
     "refused": REFUSED,
     "needs_user": NEEDS_USER,
     "stopped": STOPPED,
+    "dry_run": OK,
 }  # every other status: the task failed
 DEFAULT_MAX_STEPS = 25
 
@@ -203,9 +206,17 @@ class HowToRun:
     profile: str | None = None
     keep_going: bool = False
     max_steps: int | None = None
-    approve: Literal["never", "sensitive", "always"] | None = None
+    approve: ApprovePolicy | None = None
     dry_run: bool = False
     step: bool = False
+
+    def policy(self, *, plans: bool) -> ApprovePolicy:
+        """Plain steps are what the person wrote; what a model plans, nobody has read."""
+        if self.dry_run:
+            return "never"
+        if self.step:
+            return "always"
+        return self.approve or ("sensitive" if plans else "never")
 
 
 def _run(
@@ -223,53 +234,83 @@ def _run(
 
     A script without steps is a goal in words, for a model that plans or as plain steps.
     """
-    from ..agent import KimiPolicy, RunConfig, Trajectory, describe_step, find_profile, parse_steps
+    from ..agent import Approval, KimiPolicy, RunConfig, Trajectory, describe_step, find_profile, parse_steps
     from ..agent.kimi import profile_of
     from ..agent.overlay import to_png
+    from ..envs import DryRunEnv
+    from .approving import Asker
     from .live import StepTable
     from .open_screen import open_screen
     from .pictures import check_writable
-    from .run import carry_out, picture_of_run
+    from .run import carry_out, picture_of_dry_run, picture_of_run
 
     if picture is not None:
         check_writable(picture)
-    if script.checks and choice.url is None and choice.attach is None:
+    if how.step and (how.dry_run or how.approve is not None):
+        raise BadRequest("--step asks before every action: leave out --approve and --dry-run")
+    checks = () if how.dry_run else script.checks
+    if checks and choice.url is None and choice.attach is None:
         raise BadRequest("the script has checks, and only a page can answer them: run it with --url")
     console = people()
     profile = None if how.profile is None else find_profile(how.profile)
     engine = model.load()
     steps = script.steps or None
-    planned = steps
-    if steps is None and not (profile or profile_of(engine)).plans:
-        planned = parse_steps(script.name)
+    plans = steps is None and (profile or profile_of(engine)).plans
+    planned = None if plans else steps or parse_steps(script.name)
     config = RunConfig(
-        max_steps=how.max_steps or max(DEFAULT_MAX_STEPS, 3 * len(planned or ())), stop_when_stuck=not how.keep_going
+        max_steps=how.max_steps or max(DEFAULT_MAX_STEPS, 3 * len(planned or ())),
+        max_turns=1 if how.dry_run and plans else None,
+        stop_when_stuck=not how.keep_going,
     )
     goal = "\n".join(map(describe_step, script.steps)) if script.steps else script.name
     if (folder / "run.json").exists():
         raise BadRequest(f"{folder} already holds a run: choose another folder")
     with open_screen(choice) as env:
         policy = KimiPolicy(engine, profile=profile, steps=steps, kinds=env.kinds)
-        trajectory = Trajectory(folder, goal=goal, policy=policy.manifest(), config=asdict(config), env=asdict(choice))
+        trajectory = Trajectory(folder, goal=goal, policy=policy.manifest(), config=asdict(config), env=_told(choice))
         with plain_errors():  # in JSON, the result says how it ended
             try:
                 with trajectory, StepTable(console) as table:
-                    ask = table.ask if sys.stdin.isatty() else None
+                    is_somebody_there = sys.stdin.isatty() and not how.dry_run
+                    asker = Asker(console, folder / "place.png", table.paused)
                     outcome = carry_out(
-                        env, policy, goal, trajectory, config, checks=script.checks, watch=table.add, ask=ask
+                        DryRunEnv(env) if how.dry_run else env,
+                        policy,
+                        goal,
+                        trajectory,
+                        config,
+                        checks=checks,
+                        watch=table.add,
+                        approve=Approval(how.policy(plans=plans), asker if is_somebody_there or how.step else None),
+                        ask=table.ask if is_somebody_there else None,
                     )
             finally:
                 if sys.exception() is not None and trajectory.result is not None:
                     console.print(f"trajectory: {folder}", highlight=False, markup=False, soft_wrap=True)
                     if as_json:
                         print_json(trajectory.result.to_json())
-    drawn = picture or (folder / "run.png" if draws else None)
+    drawn = picture or (folder / "run.png" if draws or how.dry_run else None)
     if drawn is not None and outcome.result.steps:
-        write_file(drawn, to_png(picture_of_run(folder)))
+        write_file(drawn, to_png(picture_of_dry_run(folder) if how.dry_run else picture_of_run(folder)))
     if as_json:
         print_json(outcome.to_json())
     _report(outcome, console, drawn)
     raise typer.Exit(exit_code(outcome))
+
+
+def _told(choice: ScreenChoice) -> dict[str, Any]:
+    """The screen for `run.json`, without a password."""
+    told = asdict(choice)
+    user, colon, password = (choice.http_auth or "").partition(":")
+    if password and not _is_placeholder(password):
+        told["http_auth"] = f"{user}{colon}***"
+    for name in ("url", "attach"):
+        told[name] = told[name] and re.sub(r"(?<=://)([^/?#@:]*):[^/?#@]*@", r"\1:***@", told[name])
+    return {name: str(value) if isinstance(value, Path) else value for name, value in told.items()}
+
+
+def _is_placeholder(text: str) -> bool:
+    return re.fullmatch(r"\{\{secret:[^{}]+\}\}", text) is not None
 
 
 def exit_code(outcome: Outcome) -> int:

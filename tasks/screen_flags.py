@@ -89,7 +89,13 @@ DialogsFlag = Annotated[
     ),
 ]
 DesktopFlag = Annotated[
-    bool, typer.Option("--desktop", help="Work on this machine's desktop.", rich_help_panel=DESKTOP)
+    bool,
+    typer.Option(
+        "--desktop",
+        help="Work on this machine's desktop. Shove the pointer into its top left corner, or hold ctrl+alt+escape, "
+        "to stop.",
+        rich_help_panel=DESKTOP,
+    ),
 ]
 VirtualFlag = Annotated[
     str | None,
@@ -104,7 +110,10 @@ StartFlag = Annotated[
 MonitorFlag = Annotated[
     str,
     typer.Option(
-        "--monitor", metavar="N|NAME", help="Which monitor; 0 is all of them together.", rich_help_panel=DESKTOP
+        "--monitor",
+        metavar="N|NAME",
+        help="Which monitor, from left to right; 0 is all together.",
+        rich_help_panel=DESKTOP,
     ),
 ]
 RegionFlag = Annotated[
@@ -115,7 +124,9 @@ RegionFlag = Annotated[
 ]
 WindowFlag = Annotated[
     str | None,
-    typer.Option("--window", metavar="TITLE", help="Only the window with this in its title.", rich_help_panel=DESKTOP),
+    typer.Option(
+        "--window", metavar="TITLE", help="Only the window with this in its title (X11).", rich_help_panel=DESKTOP
+    ),
 ]
 AllowFlag = Annotated[
     list[str] | None,

@@ -7,10 +7,21 @@ import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from moonhand.envs import INSTALL_CHROMIUM, NoDisplay, Size, VirtualDisplay, find_chromium
+
+SCREENS_FIRST = ("envs", "tasks")  # folders under tests/
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Workers begin with what waits for screens: the long files are then not the last ones."""
+    if hasattr(config, "workerinput"):
+        tests = Path(__file__).parent
+        items.sort(key=lambda item: item.path.relative_to(tests).parts[0] not in SCREENS_FIRST)
 
 
 @pytest.fixture(scope="session")

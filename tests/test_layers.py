@@ -9,15 +9,18 @@ import pytest
 ROOT = Path(__file__).parent.parent
 BELOW = {"tasks": {"agent", "model", "envs"}, "agent": {"model", "envs"}, "model": set[str](), "envs": set[str]()}
 HOMES = {  # library -> the folders or files that may import it
-    "torch": ("model/", "tasks/doctor.py", "tasks/model_bench/"),  # the doctor asks whether it imports
+    "torch": ("model/", "tasks/doctor_model.py", "tasks/model_bench/"),  # the doctor asks whether it imports
     "triton": ("model/kernels",),
     "transformers": ("tasks/model_bench/peer",),  # whom the bench measures beside
     "tiktoken": ("model/",),
     "safetensors": ("model/",),
     "mss": ("envs/capture.py",),
     "pyautogui": ("envs/hands.py",),  # of the desktop
-    "Xlib": ("envs/hands.py", "envs/display.py", "envs/clipboard.py", "envs/apps.py"),
-    "playwright": ("envs/browser.py", "envs/tabs.py", "envs/page_"),
+    "Xlib": tuple(
+        f"envs/{name}.py"
+        for name in ("hands", "display", "clipboard", "apps", "windows", "keymap", "panic", "target_sheet", "x_probes")
+    ),
+    "playwright": ("envs/browser.py", "envs/launch.py", "envs/tabs.py", "envs/page_", "envs/dialog_picture.py"),
     "typer": ("tasks/",),
     "rich": ("tasks/",),
 }

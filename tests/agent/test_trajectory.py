@@ -244,6 +244,7 @@ def test_a_line_written_before_effects_told_where_it_changed_still_opens(tmp_pat
     assert step.effect == Effect(performed=True, detail="click (32, 24)", changed=True, act_s=0.01, settle_s=0.2)
     assert step.effect is not None
     assert (step.effect.change, step.effect.answer) == (None, None)
+    assert (step.risks, step.decision, step.asked_s, step.before.origin_pt) == (frozenset(), None, 0.0, (0.0, 0.0))
 
 
 def test_where_it_changed_and_what_was_answered_are_kept(tmp_path: Path) -> None:
@@ -253,3 +254,24 @@ def test_where_it_changed_and_what_was_answered_are_kept(tmp_path: Path) -> None
         trajectory.append(Step(index=0, turn=0, before=seen, after=seen, action=GetClipboard(), effect=effect))
     (step,) = read_trajectory(tmp_path / "run").steps
     assert step.effect == effect
+
+
+def test_what_was_asked_and_what_kept_the_screen_moving_are_kept(tmp_path: Path) -> None:
+    effect = Effect(True, "", True, capture_s=0.125, waited_for=("navigation", "requests"), num_moving=2)
+    seen = Frame(picture(0).pixels_HW3, scale=2.0, capture_s=0.25, origin_pt=(-1920.0, 40.5))
+    with Trajectory(tmp_path / "run", goal="") as trajectory:
+        step = Step(
+            index=0,
+            turn=0,
+            before=trajectory.store(seen),
+            after=trajectory.store(seen),
+            action=Click(x_px=1, y_px=2),
+            effect=effect,
+            risks=frozenset(("submit", "leave")),
+            decision="instead",
+            asked_s=12.5,
+        )
+        trajectory.append(step)
+    (again,) = read_trajectory(tmp_path / "run").steps
+    assert again == step
+    assert again.before.read().origin_pt == (-1920.0, 40.5)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from moonhand.envs import Point
-from moonhand.envs.change import where_changed
+from moonhand.envs import Point, Region
+from moonhand.envs.change import changed_tiles, regions_of, spread, where_changed
 from moonhand.envs.env import Pixels
 
 PLACE = Point(100, 50)  # of a 300x200 screen, where near is within 20 px
@@ -66,6 +66,45 @@ def test_a_caret_that_moved_on_over_a_thin_letter_is_a_change() -> None:
     bent = screen((105, 45, 2, 17))
     bent[50, 105] = 10  # two pixels wide, but with a notch, as a letter has
     assert where_changed(screen(), bent, [PLACE]) == "changed_near"
+
+
+def test_what_moved_by_itself_is_no_change_unless_it_was_acted_on_or_may_hide_anything() -> None:
+    spinner, shown = Region(200, 100, 40, 40), screen((205, 105, 30, 30))
+    assert where_changed(screen(), shown, [PLACE], moving=[spinner]) == "no_change"
+    assert where_changed(screen(), shown, [PLACE], moving=[spinner], is_still=False) == "no_change"
+    assert where_changed(screen(), shown, [Point(210, 110)], moving=[spinner]) == "changed_near"
+    assert where_changed(screen(), screen((205, 105, 30, 30), (100, 50, 9, 9)), [PLACE], moving=[spinner]) == (
+        "changed_near"
+    )
+    assert where_changed(screen(), screen((100, 50, 1, 17), (205, 105, 30, 30)), moving=[spinner]) == "no_change"
+    assert where_changed(screen(), shown, [PLACE], moving=[Region(0, 0, 300, 200)]) == "changed_far"
+    assert where_changed(screen(), shown, [PLACE], moving=[Region(204.6, -5, 90.1, 139.5)]) == "no_change"
+
+
+def test_tiles_tell_where_two_looks_differ() -> None:
+    tiles = changed_tiles(screen(), screen((79, 0, 2, 1), (299, 199, 1, 1)))
+    assert tiles is not None
+    assert tiles.shape == (5, 8)
+    assert np.argwhere(tiles).tolist() == [[0, 1], [0, 2], [4, 7]]
+    assert set(regions_of(tiles)) == {Region(40, 0, 80, 40), Region(280, 160, 40, 40)}
+    assert spread(tiles).sum() == 8 + 4
+    assert changed_tiles(screen(), screen()) is None
+    assert changed_tiles(screen(), screen((39, 35, 2, 17))) is None  # a caret over four tiles
+    resized = changed_tiles(screen(), screen()[:100])
+    assert resized is not None
+    assert resized.all()
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(1, 90), st.integers(1, 90), st.data())
+def test_one_pixel_changes_its_own_tile_in_pictures_of_any_size(width: int, height: int, data: st.DataObject) -> None:
+    x, y = data.draw(st.integers(0, width - 1)), data.draw(st.integers(0, height - 1))
+    before = np.zeros((height, width, 3), np.uint8)
+    after = before.copy()
+    after[y, x, data.draw(st.integers(0, 2))] = 1
+    tiles = changed_tiles(before, after)
+    assert tiles is not None
+    assert np.argwhere(tiles).tolist() == [[y // 40, x // 40]]
 
 
 @settings(max_examples=100, deadline=None)

@@ -56,6 +56,7 @@ for name in ("ButtonPress", "ButtonRelease"):
     pad.bind(f"<{name}>", lambda event, name=name: tell(name, x=event.x, button=event.num, state=event.state & 5))
 for name in ("KeyPress", "KeyRelease"):
     root.bind_all(f"<{name}>", lambda event, name=name: tell(name, key=event.keysym, text=field.get(), at=event.time))
+pad.bind("<B1-Motion>", lambda event: tell("Motion", x=event.x, y=event.y, at=event.time))
 pad.bind("<Button-2>", lambda event: pad.configure(background="#cc3333"), add="+")
 pad.bind("<Button-3>", lambda event: mark.configure(background="#cc3333"), add="+")
 root.bind_all("<F5>", lambda event: root.after(400, lambda: mark.configure(background="#33cc33")))
@@ -145,6 +146,19 @@ def test_a_button_is_held_over_moves_and_a_drag_holds_keys(desktop: DesktopEnv, 
     assert [(event["x"], event["state"]) for event in window.all_of("ButtonRelease")] == [(200, SHIFT | CTRL)]
 
 
+def test_a_drag_takes_its_time_and_passes_through_its_path(desktop: DesktopEnv, window: Window) -> None:
+    path = (Point(60, 150), Point(260, 150), Point(260, 250))
+    effect = desktop.perform(Drag(path=path, duration_s=0.6))
+    assert 0.6 <= effect.act_s < 3
+    assert effect.detail == "drag (60, 150) to (260, 250) in 0.6 s"
+    moved = window.all_of("Motion")
+    assert len(moved) >= 20
+    assert len({event["x"] for event in moved}) >= 12
+    assert all(event["x"] == 240 or event["y"] == 50 for event in moved), "it cut the corner"
+    corner = next(event["at"] for event in moved if event["x"] == 240)
+    assert 0.5 < (corner - moved[0]["at"]) / (moved[-1]["at"] - moved[0]["at"]) < 0.8, "two thirds of the way"
+
+
 @pytest.mark.parametrize(
     ("scroll", "turns"),
     [
@@ -152,22 +166,28 @@ def test_a_button_is_held_over_moves_and_a_drag_holds_keys(desktop: DesktopEnv, 
         (Scroll(dy=-10, unit="px"), [4]),
         (Scroll(dy=0.5, unit="page"), [5, 5, 5]),
         (Scroll(dy=-2), [4, 4]),
+        (Scroll(dx=2), [-5, -5]),  # which Tk tells as the wheel with shift
+        (Scroll(dx=-1, dy=1), [5, -4]),
     ],
 )
 def test_a_scroll_is_a_number_of_notches(desktop: DesktopEnv, window: Window, scroll: Scroll, turns: list[int]) -> None:
     desktop.perform(Move(x_px=60, y_px=150))
     desktop.perform(scroll)
-    assert [event["button"] for event in window.all_of("ButtonPress")] == turns
+    told = [event["button"] * (-1 if event["state"] & SHIFT else 1) for event in window.all_of("ButtonPress")]
+    assert told == turns
 
 
-def test_text_is_pasted_whole_or_typed_key_by_key_or_refused(desktop: DesktopEnv, window: Window) -> None:
+def test_text_is_pasted_whole_or_typed_key_by_key_or_refused_whole(desktop: DesktopEnv, window: Window) -> None:
     desktop.perform(Click(x_px=300, y_px=40))
     desktop.perform(TypeText(text="a漢", via="paste"))
     desktop.perform(PressKeys(keys=("end",)))
     assert window.wait_for(lambda event: event.get("key") == "End")["text"] == "a漢"
-    with pytest.raises(UnsupportedAction, match="no keys for '漢'; paste it"):
-        desktop.perform(TypeText(text="a漢", via="keys", clear=True))
-    desktop.perform(PressKeys(keys=("backspace",), repeat=2))
+    for broken, said in (("a\x07漢", "no key types '.x07'"), ("漢\ud83d", "half a character")):
+        with pytest.raises(UnsupportedAction, match=said):
+            desktop.perform(TypeText(text=broken, via="keys", clear=True))
+    desktop.perform(TypeText(text="b語", via="keys", submit=True))
+    assert window.wait_for(lambda event: event.get("key") == "Return")["text"] == "a漢b語"
+    desktop.perform(PressKeys(keys=("backspace",), repeat=4))
     window.wait_for(lambda event: event.get("key") == "BackSpace" and event["text"] == "")
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from moonhand.envs import NoDisplay, Size, VirtualDisplay
 from moonhand.envs.capture import ScreenCapture
+from moonhand.envs.display import _tidy_up  # pyright: ignore[reportPrivateUsage]
 
 pytestmark = pytest.mark.display
 
@@ -43,6 +44,27 @@ def test_a_body_that_raises_leaves_nothing_behind() -> None:
     with pytest.raises(KeyError):
         use_and_fail()
     assert not sockets[0].exists()
+
+
+def test_a_server_that_is_killed_leaves_nothing_behind() -> None:
+    with VirtualDisplay(Size(320, 200), wm=True) as screen:
+        name = screen.display
+        pids = [newest(program) for program in ("Xvfb", "openbox")]
+        os.kill(pids[0], signal.SIGKILL)
+    assert not socket_of(name).exists()
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+
+
+def test_the_display_of_somebody_else_who_has_its_number_by_now_is_left_alone() -> None:
+    with VirtualDisplay(Size(320, 200)) as screen:
+        _tidy_up(screen.display.removeprefix(":"))
+        ScreenCapture(display=screen.display).close()
+
+
+def newest(program: str) -> int:
+    """The process id of the last such child of ours."""
+    found = subprocess.run(["pgrep", "-n", "-P", str(os.getpid()), program], capture_output=True, text=True, check=True)
+    return int(found.stdout)
 
 
 def test_a_program_that_is_killed_takes_its_display_with_it() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -32,6 +33,7 @@ from moonhand.envs import (
     VirtualDisplay,
     Wait,
     action_from_json,
+    find_chromium,
 )
 from Xlib.display import Display
 
@@ -85,6 +87,7 @@ SCREENS = (
     "replay",
     pytest.param("browser", marks=pytest.mark.browser),
     pytest.param("desktop", marks=pytest.mark.display),
+    pytest.param("kiosk", marks=(pytest.mark.browser, pytest.mark.display)),
 )
 
 
@@ -95,11 +98,14 @@ def opened(kind: str, request: pytest.FixtureRequest) -> Generator[Env]:
             frame = Frame(np.zeros((200, 300, 3), np.uint8))
             with ReplayEnv([frame] * 5, RECORDED + NOT_REACHED) as replay:
                 yield replay
-        case "browser":
+        case "browser" | "kiosk":
             chromium: str = request.getfixturevalue("chromium")
             serve: Callable[[Mapping[str, str]], str] = request.getfixturevalue("serve")
-            url = serve({"/": STILL})
-            with BrowserEnv(BrowserConfig(url=url, viewport=Size(300, 200), executable=chromium)) as browser:
+            url, size = serve({"/": STILL}), Size(300, 200)
+            config = BrowserConfig(url=url, viewport=size, executable=chromium)
+            if kind == "kiosk":
+                config = replace(config, surface="kiosk", executable=find_chromium(headless=False))
+            with BrowserEnv(config) as browser:
                 yield browser
         case _:
             screen: VirtualDisplay = request.getfixturevalue("virtual_display")
@@ -113,14 +119,20 @@ def used_browser(request: pytest.FixtureRequest) -> Generator[Env]:
         yield env
 
 
+@pytest.fixture(scope="module")
+def used_kiosk(request: pytest.FixtureRequest) -> Generator[Env]:
+    with opened("kiosk", request) as env:
+        yield env
+
+
 class TestEnvContract:
     """What the step loop may take for granted."""
 
     @pytest.fixture(params=SCREENS)
     def env(self, request: pytest.FixtureRequest) -> Generator[Env]:
         """An environment that may have been used before."""
-        if request.param == "browser":
-            yield request.getfixturevalue("used_browser")
+        if request.param in ("browser", "kiosk"):
+            yield request.getfixturevalue(f"used_{request.param}")
         else:
             with opened(request.param, request) as env:
                 yield env

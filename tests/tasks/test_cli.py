@@ -344,7 +344,10 @@ def test_run_refuses_checks_where_no_page_can_answer_them(tmp_path: Path) -> Non
 
 
 @pytest.mark.browser
-def test_ctrl_c_leaves_with_130_and_a_readable_trajectory(page: str, middle_checkpoint: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_ctrl_c_and_sigterm_stop_a_run_and_leave_a_readable_trajectory(
+    page: str, middle_checkpoint: Path, tmp_path: Path, signum: signal.Signals, code: int
+) -> None:
     folder = tmp_path / "run"
     command = [sys.executable, "-m", "moonhand.tasks", "run", "press ctrl+a; wait 600", "--url", page]
     command += ["--model", str(middle_checkpoint), "--out", str(folder), "--json"]
@@ -352,13 +355,14 @@ def test_ctrl_c_leaves_with_130_and_a_readable_trajectory(page: str, middle_chec
         deadline_s = time.monotonic() + PATIENCE_S
         while not ((folder / "steps.jsonl").exists() and (folder / "steps.jsonl").stat().st_size):
             assert time.monotonic() < deadline_s
+            assert program.poll() is None, program.communicate()
             time.sleep(0.05)
-        program.send_signal(signal.SIGINT)
+        program.send_signal(signum)
         try:
             out, err = program.communicate(timeout=PATIENCE_S)
         finally:
             program.kill()
-    assert program.returncode == 130, err
+    assert program.returncode == code, err
     assert json.loads(out)["status"] == "stopped"
     assert "Traceback" not in err
     recording = read_trajectory(folder)

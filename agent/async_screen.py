@@ -1,0 +1,143 @@
+"""The face for programs that run on asyncio: the twin of `Screen`, whose calls are awaited."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from functools import wraps
+from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar
+
+from PIL import Image
+
+from ..envs import Action, Effect, Env, Frame, Point
+from ..envs.async_env import Worker
+from .approval import ApprovePolicy, Decision, Request
+from .screen import LiveTarget, Screen, browser, desktop
+from .target import Target
+from .trajectory import RunResult
+from .zoom import ZoomConfig
+
+if TYPE_CHECKING:
+    from ..model import Engine
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class AsyncScreen:
+    """The async twin of a Screen that is not open yet; `async with` opens it.
+
+    Each works in one thread of its own, so several do at once. They may share one engine, given as their `model`: it
+    answers one of them after the other. What is cancelled (`asyncio.timeout`) is stopped as Ctrl-C would stop it: the
+    trajectory of `do` ends as `stopped`, and after the `async with` no thread or browser stays behind.
+    """
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+        self._worker = Worker()
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._worker.run(self._screen.__enter__)
+        except BaseException:
+            with suppress(asyncio.CancelledError):
+                await self.close()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the screen and end its thread; twice is fine."""
+        await self._worker.close(self._screen.close)
+
+    @property
+    def env(self) -> Env:
+        """The environment behind it, whose calls block: make them by `call`. ValueError outside `async with`."""
+        return self._screen.env
+
+    async def engine(self) -> Engine:
+        """The model, loaded at its first use."""
+        return await self.call(lambda screen: screen.engine)
+
+    async def call(self, call: Callable[[Screen], T]) -> T:
+        """What else a Screen and its environment can do, in their thread."""
+        return await self._worker.run(lambda: call(self._screen))
+
+    async def frame(self) -> Frame:
+        """What the screen shows now, at native resolution."""
+        return await self.call(lambda screen: screen.frame())
+
+    async def perform(self, action: Action) -> Effect:
+        """Do one action, in px of the last frame."""
+        return await self.call(lambda screen: screen.perform(action))
+
+    def locate(self, text: str, *, zoom: ZoomConfig | None = None) -> AsyncTarget:
+        """Something on the screen, named in words; looked for when it is used, and closer where `zoom` says so."""
+        return AsyncTarget(self, self._screen.locate(text, zoom=zoom))
+
+    async def click(self, text: str) -> Effect:
+        """Find it and click it. TargetRefused if the model does not see it."""
+        return await self.call(lambda screen: screen.click(text))
+
+    async def type(self, text: str, *, into: str | None = None, clear: bool = False, submit: bool = False) -> Effect:
+        """Type, into the named field or into what has the focus; `submit` presses Enter afterwards."""
+        return await self.call(lambda screen: screen.type(text, into=into, clear=clear, submit=submit))
+
+    async def press(self, *keys: str) -> Effect:
+        """Press one chord, such as press("ctrl", "a") or press("enter")."""
+        return await self.call(lambda screen: screen.press(*keys))
+
+    async def do(
+        self,
+        goal: str,
+        *,
+        max_steps: int = 25,
+        approve: ApprovePolicy | None = None,
+        ask: Callable[[Request], Decision] | None = None,
+    ) -> RunResult:
+        """Work on a goal, as `Screen.do` does. `ask` is called in the screen's thread."""
+        return await self.call(lambda screen: screen.do(goal, max_steps=max_steps, approve=approve, ask=ask))
+
+
+class AsyncTarget:
+    """Something named in words: the twin of `LiveTarget`. Every use looks at the screen."""
+
+    def __init__(self, screen: AsyncScreen, target: LiveTarget) -> None:
+        self._screen = screen
+        self._target = target
+
+    async def look(self) -> Target:
+        """What the model says now, a refusal included."""
+        return await self._screen.call(lambda _: self._target.look())
+
+    async def point(self) -> Point:
+        """In screenshot px. TargetRefused if the model does not see it."""
+        return await self._screen.call(lambda _: self._target.point)
+
+    async def confidence(self) -> float | None:
+        """0..1; None where the reply holds no coordinates."""
+        return await self._screen.call(lambda _: self._target.confidence)
+
+    async def click(self, *, count: int = 1) -> Effect:
+        """Click it. TargetRefused if the model does not see it; then nothing is touched."""
+        return await self._screen.call(lambda _: self._target.click(count=count))
+
+    async def preview(self) -> Image.Image:
+        """The screen with a ring where the model points; touches nothing."""
+        return await self._screen.call(lambda _: self._target.preview())
+
+
+def _twin(open_screen: Callable[P, Screen], name: str) -> Callable[P, AsyncScreen]:
+    @wraps(open_screen)
+    def opened(*args: P.args, **kwargs: P.kwargs) -> AsyncScreen:
+        return AsyncScreen(open_screen(*args, **kwargs))
+
+    opened.__name__ = opened.__qualname__ = name
+    return opened
+
+
+async_browser = _twin(browser, "async_browser")
+async_desktop = _twin(desktop, "async_desktop")

@@ -1,0 +1,158 @@
+"""What lies at a place of a page and what has its focus, asked of the browser: the page itself can give no answer.
+
+Looks through frames, those in processes of their own too, and through shadow roots. Scripts run in a world of their
+own, where a page that replaces `elementFromPoint` or `closest` is not heard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+from playwright.sync_api import CDPSession, Frame, Page
+from playwright.sync_api import Error as PlaywrightError
+
+from .tabs import send
+
+WORLD = "moonhand"
+DEEPEST = 10  # frames in frames
+FOCUSED_JS = """
+(() => {
+  let found = document.activeElement;
+  while (found?.shadowRoot?.activeElement) found = found.shadowRoot.activeElement;
+  return found;
+})()
+"""
+
+
+class Node(NamedTuple):
+    """An element, in the process of its frame."""
+
+    session: CDPSession
+    frame_id: str
+    backend_id: int
+
+    def call(self, function: str, world: int | None = None) -> Any:
+        """The value of a function with the element as `this`, in our own world. PlaywrightError where it is gone."""
+        context_id = world_of(self.session, self.frame_id) if world is None else world
+        found = send(self.session, "DOM.resolveNode", backendNodeId=self.backend_id, executionContextId=context_id)[
+            "object"
+        ]
+        answer = send(
+            self.session,
+            "Runtime.callFunctionOn",
+            objectId=found["objectId"],
+            functionDeclaration=function,
+            returnByValue=True,
+        )
+        return answer["result"].get("value")
+
+
+class View(NamedTuple):
+    """Frames of one process. A place in it lies `left`, `top` CSS px from the corner of the page."""
+
+    session: CDPSession
+    left: float
+    top: float
+
+
+class PageNodes:
+    """Looks into pages through their DevTools sessions. PlaywrightError comes out of its methods."""
+
+    def __init__(self, session_of: Callable[[Page], CDPSession]) -> None:
+        self._session_of = session_of
+        self._apart: dict[Frame, tuple[CDPSession, str]] = {}  # of frames in processes of their own, with their ids
+        self._within: dict[Frame, str] = {}  # the others, with the address they were seen at
+
+    def at(self, page: Page, place: tuple[float, float]) -> Node | None:
+        """The topmost element at a place in CSS px of the view."""
+        session, (x, y) = self._session_of(page), place
+        for _ in range(DEEPEST):
+            view = send(session, "Page.getLayoutMetrics")["cssVisualViewport"]
+            x_page, y_page = int(x + view["pageX"]), int(y + view["pageY"])  # it counts from the document's corner
+            try:
+                hit = send(session, "DOM.getNodeForLocation", x=x_page, y=y_page)
+            except PlaywrightError as error:
+                if "No node found" in error.message:
+                    return None
+                raise
+            node = Node(session, hit["frameId"], hit["backendNodeId"])
+            inner = self._inside(page, node)
+            if inner is None:
+                return node
+            session, x, y = inner.session, x - inner.left, y - inner.top
+        return None
+
+    def focus(self, page: Page) -> list[Node]:
+        """What has the focus: the frames it lies in, from the outermost, and last the element. Empty for nothing."""
+        session, found = self._session_of(page), list[Node]()
+        frame_id = send(session, "Page.getFrameTree")["frameTree"]["frame"]["id"]
+        for _ in range(DEEPEST):
+            answer = send(session, "Runtime.evaluate", expression=FOCUSED_JS, contextId=world_of(session, frame_id))
+            object_id = answer["result"].get("objectId")
+            if object_id is None:
+                break
+            described = send(session, "DOM.describeNode", objectId=object_id)["node"]
+            found.append(Node(session, frame_id, described["backendNodeId"]))
+            if "frameId" not in described or described["nodeName"] == "HTML":
+                break
+            frame_id = described["frameId"]
+            session = self._session_of_frame(page, frame_id) or session
+        return found
+
+    def views(self, page: Page) -> list[View]:
+        """The page, and each frame in a process of its own that can be placed on it."""
+        views = {self._session_of(page): View(self._session_of(page), 0, 0)}
+        for _ in range(DEEPEST):
+            for session, frame_id in self._sessions_apart(page):
+                if session in views:
+                    continue
+                for outer in list(views.values()):
+                    with suppress(PlaywrightError):  # its frame lies in another process
+                        owner = send(outer.session, "DOM.getFrameOwner", frameId=frame_id)["backendNodeId"]
+                        left, top = _corner(outer.session, owner)
+                        views[session] = View(session, outer.left + left, outer.top + top)
+                        break
+            if len(views) > len(self._apart):
+                break
+        return list(views.values())
+
+    def _inside(self, page: Page, node: Node) -> View | None:
+        """The view of the frame in another process that an element shows; None for all else."""
+        described = send(node.session, "DOM.describeNode", backendNodeId=node.backend_id)["node"]
+        session = self._session_of_frame(page, described["frameId"]) if "frameId" in described else None
+        if session is None:
+            return None
+        return View(session, *_corner(node.session, node.backend_id))
+
+    def _session_of_frame(self, page: Page, frame_id: str) -> CDPSession | None:
+        return next((session for session, its_id in self._sessions_apart(page) if its_id == frame_id), None)
+
+    def _sessions_apart(self, page: Page) -> Iterator[tuple[CDPSession, str]]:
+        for gone in [frame for frame in {*self._apart, *self._within} if frame.is_detached()]:
+            self._apart.pop(gone, None)
+            self._within.pop(gone, None)
+        for frame in page.frames[1:]:
+            if self._within.get(frame) == frame.url:
+                continue
+            try:
+                session = self._apart[frame][0] if frame in self._apart else page.context.new_cdp_session(frame)
+                # Fails once the frame has moved to another process.
+                self._apart[frame] = session, send(session, "Page.getFrameTree")["frameTree"]["frame"]["id"]
+            except PlaywrightError:
+                self._apart.pop(frame, None)
+                self._within[frame] = frame.url  # it may move as it goes elsewhere
+                continue
+            yield self._apart[frame]
+
+
+def world_of(session: CDPSession, frame_id: str) -> int:
+    """The world of a frame where our scripts run."""
+    return int(send(session, "Page.createIsolatedWorld", frameId=frame_id, worldName=WORLD)["executionContextId"])
+
+
+def _corner(session: CDPSession, backend_id: int) -> tuple[float, float]:
+    """The left top of what an element shows, CSS px."""
+    quad = send(session, "DOM.getBoxModel", backendNodeId=backend_id)["model"]["content"]
+    return quad[0], quad[1]

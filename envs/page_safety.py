@@ -1,0 +1,79 @@
+"""What keeps a browser's secrets and knows the risks of its pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from playwright.sync_api import CDPSession, Page
+
+from .actions import UNTOUCHING, Action, AnswerDialog, PressKeys, TypeText
+from .browser_config import BrowserConfig
+from .env import Frame
+from .geometry import Point
+from .page_nodes import PageNodes
+from .page_risk import PageRisks
+from .page_secrets import PageSecrets
+from .risk import Risk, risks_of
+from .secrets import Secrets, is_paste, names_secrets
+
+
+class PageSafety:
+    """Of one browser. Before `attach` nothing is filled in, and nothing known of pages.
+
+    What takes a page is for the browser's thread.
+    """
+
+    def __init__(self, config: BrowserConfig) -> None:
+        self.secrets = Secrets(config.secrets)
+        self._config = config
+        self._risks: PageRisks | None = None
+        self._page_secrets: PageSecrets | None = None
+
+    def attach(self, session_of: Callable[[Page], CDPSession]) -> None:
+        """Look into pages through their DevTools sessions from now on."""
+        nodes = PageNodes(session_of)
+        self._risks = PageRisks(nodes, self._config.rules)
+        self._risks.home = self._config.url
+        self._page_secrets = PageSecrets(self.secrets, nodes, self._risks)
+
+    def begin(self, page: Page) -> None:
+        """This is the page on which the run begins: its site is where secrets belong."""
+        assert self._risks is not None
+        self._risks.home = page.url
+
+    def concerns(self, action: Action) -> bool:
+        """Whether there is something to fill in, or to be refused."""
+        match action:
+            case TypeText():
+                return names_secrets(action.text)
+            case PressKeys():
+                return bool(self.secrets.values) and is_paste({*action.keys, *self._held})
+            case _:
+                return names_secrets(str(getattr(action, "text", "")))
+
+    def fill(self, page: Page, action: Action) -> Action:
+        """The action with its secrets filled in. UnsupportedAction where they do not belong on this page."""
+        assert self._page_secrets is not None
+        return self._page_secrets.fill(page, action, self._held)
+
+    def check_dialog(self, page_url: str, action: AnswerDialog | TypeText) -> None:
+        """UnsupportedAction where a secret cannot be filled in, or does not belong there; for any thread."""
+        assert self._page_secrets is not None
+        self._page_secrets.check_dialog(page_url, action)
+
+    def performed(self, action: Action) -> None:
+        """Remember where the pointer is, and which keys are down."""
+        if self._risks is not None and action.type not in UNTOUCHING:
+            self._risks.performed(action)
+
+    def look(self, page: Page, action: Action, css: Callable[[Point], tuple[float, float]]) -> frozenset[Risk]:
+        """All risks of an action; never raises."""
+        return risks_of(action) if self._risks is None else self._risks.look(page, action, css)
+
+    def covered(self, page: Page, take: Callable[[], Frame]) -> Frame:
+        """The frame that `take` brings, with every secret on it covered."""
+        return take() if self._page_secrets is None else self._page_secrets.covered(page, take)
+
+    @property
+    def _held(self) -> frozenset[str]:
+        return frozenset() if self._risks is None else frozenset(self._risks.held)
