@@ -11,7 +11,7 @@ WATCH_JS = (
     + WATCH_NAME
     + """\";
   if (Object.hasOwn(globalThis, name)) return globalThis[name].attach();  // the same window, another document
-  const GAP_MS = 400, STREAK_MS = 1000, TIMER_MS = 1000, REACH_MS = 1500;
+  const GAP_MS = 400, PAUSE_MS = 150, STREAK_MS = 1000, TIMER_MS = 1000, REACH_MS = 1500;
   const NESTED = 4, REPEATS = 3, HOPS = 10, MANY = 300;
   const {apply} = Reflect, {max, min, abs} = Math;
   const clock = performance.now.bind(performance), origin = performance.timeOrigin;
@@ -49,7 +49,9 @@ WATCH_JS = (
     if (one.decided !== begin) {
       one.decided = begin;
       const idle = one.times.filter((time) => time > rest && time < begin), latest = idle[idle.length - 1];
-      one.moves = idle.length >= 3 && begin - latest <= 3 * (latest - idle[0]) / (idle.length - 1) + 50;
+      const isRegular = idle.length >= 3 && begin - latest <= 3 * (latest - idle[0]) / (idle.length - 1) + 50;
+      one.moves = isRegular || (one.moves && begin - one.last <= PAUSE_MS);
+      if (!one.moves && !idle.length) { one.from = begin; one.count = 0; }  // what actions alone change does not move
     }
     one.moves ||= one.count >= 8 && one.last - one.from >= STREAK_MS;
     return one.moves;

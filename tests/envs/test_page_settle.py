@@ -217,6 +217,15 @@ def test_a_page_that_moves_from_its_beginning_is_left_after_a_while(tab: Watched
     assert tab.wait().moving[0].width_px == 1280  # the clock, a paragraph, in px of the screenshot
 
 
+def test_what_quick_actions_alone_change_counts_as_still(tab: Watched) -> None:
+    tab.open("/static")
+    tab.page.evaluate("go.onclick = () => { out.textContent += 'x'; go.title += 'x' }")
+    start_s = time.perf_counter()
+    while time.perf_counter() - start_s < 1.5:  # longer than what moves by itself is waited for
+        settled, _ = tab.click()
+        assert (settled.is_still, settled.num_moving, settled.moving) == (True, 0, ())
+
+
 def test_a_still_page_is_left_at_once_and_a_spinner_told(tab: Watched) -> None:
     tab.open("/static")
     settled, took_s = tab.click()
