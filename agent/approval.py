@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 from ..envs import UNTOUCHING, Action, Env, Frame, Risk, describe, in_words
 from .trajectory import Step
@@ -72,6 +72,10 @@ class Approval:
     policy: ApprovePolicy = "sensitive"
     ask: Callable[[Request], Decision] | None = None
 
+    def __post_init__(self) -> None:
+        if self.policy not in get_args(ApprovePolicy):
+            raise ValueError(f"approve is one of {', '.join(get_args(ApprovePolicy))}, got {self.policy!r}")
+
     def consider(self, env: Env, draft: Step, frame: Frame) -> Step:
         """The step as it is to be performed, after asking where need be; with an `error` where it is not to be."""
         proposed = draft.action
@@ -102,6 +106,8 @@ class Approval:
                     return replace(draft, decision="skip", error=f"not approved by the person: {words}")
                 case Stop():
                     return replace(draft, decision="stop", error="not approved by the person, who ends the run")
+                case other:  # pyright: ignore[reportUnnecessaryComparison]
+                    raise TypeError(f'`ask` gave back {other!r}: give Yes(), Skip("why"), Instead(action) or Stop()')
 
 
 NEVER = Approval("never")

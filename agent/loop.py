@@ -96,7 +96,7 @@ def run(
                 draft = draft if draft.error else _performed(draft, env, policy, frame, ask)
                 if draft.error is None or draft.asked_s:  # something was done, or time has passed
                     frame = env.observe()
-                step = trajectory.append(replace(draft, after=None if draft.error else trajectory.store(frame)))
+                step = _kept(draft, frame, trajectory)
                 history.append(step)
                 ending = _ending(step, trajectory)
                 yield step
@@ -150,6 +150,18 @@ def _performed(draft: Step, env: Env, policy: Policy, frame: Frame, ask: Ask | N
         return _served(replace(draft, effect=env.perform(draft.action)), policy, frame, ask)
     except (UnsupportedAction, PointOffScreen, CannotAnswer) as error:
         return replace(draft, error=str(error))
+
+
+def _kept(draft: Step, frame: Frame, trajectory: Trajectory) -> Step:
+    """The step on the disk, with the frame that it left. A TrajectoryError says what was done all the same."""
+    try:
+        return trajectory.append(replace(draft, after=None if draft.error else trajectory.store(frame)))
+    except TrajectoryError as error:
+        if draft.effect is None or not draft.effect.performed:
+            raise
+        raise TrajectoryError(
+            f"{error}. Performed, but not kept: step {draft.index + 1}, {draft.effect.detail}"
+        ) from error
 
 
 def _served(step: Step, policy: Policy, frame: Frame, ask: Ask | None) -> Step:

@@ -117,6 +117,8 @@ class RunResult:
             "success": self.success,
             "steps": self.steps,
             "trajectory": str(self.path),
+            "answer": self.answer,
+            "error": self.error,
         }
 
 
@@ -203,7 +205,7 @@ class Trajectory:
             status=status, success=success, steps=self._num_steps, path=self.path, answer=answer, error=error
         )
         self._run |= {"status": status, "ended_at_s": time.time()}
-        self._run["result"] = self.result.to_json() | {"answer": answer, "error": error}
+        self._run["result"] = self.result.to_json()
         del self._run["result"]["trajectory"]  # the folder may be moved
         with self._writing():
             self._write_run()

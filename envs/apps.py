@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ class _Program:
     window_class: str = ""  # as its windows say it
 
 
-def open_app(display: str | None, action: OpenApp) -> str:
+def open_app(display: str | None, action: OpenApp, *, pause: Callable[[float], object]) -> str:
     """Bring a window of the program to the front, or start the program and wait for its window; what came of it.
 
     The name is that of a desktop entry or of a program on PATH, in any case. UnsupportedAction names the nearest ones
@@ -52,12 +52,19 @@ def open_app(display: str | None, action: OpenApp) -> str:
             return f"brought to the front: {title!r}"
         if program is None:
             raise UnsupportedAction(f"{describe(action)}: no program of that name; near: {_near(action.name)}")
-        return _start(connection, set(windows), program, display, action)
+        return _start(connection, set(windows), program, display, action, pause)
     finally:
         connection.display.socket.close()  # and nothing else: an exception may have cut a request short
 
 
-def _start(connection: Any, before: set[int], program: _Program, display: str | None, action: OpenApp) -> str:
+def _start(
+    connection: Any,
+    before: set[int],
+    program: _Program,
+    display: str | None,
+    action: OpenApp,
+    pause: Callable[[float], object],
+) -> str:
     environ = without_secrets(os.environ) | ({"DISPLAY": display} if display else {})
     quiet = subprocess.DEVNULL
     process = subprocess.Popen(
@@ -72,7 +79,7 @@ def _start(connection: Any, before: set[int], program: _Program, display: str | 
             return "it has ended again"
         if process.returncode is not None:
             raise UnsupportedAction(f"{describe(action)}: it ended at once, with status {process.returncode}")
-        time.sleep(0.05)
+        pause(0.05)
     return f"it runs, but has opened no window in {WINDOW_WAIT_S:g} s"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, get_args
 
 from .geometry import Size
 from .origins import OriginRules
@@ -48,9 +48,19 @@ class BrowserConfig:
             raise ValueError("a browser that runs already has its profile: leave out user_data and storage_state")
         if self.attach is not None and self.surface == "kiosk":
             raise ValueError("a browser that runs already has its window: leave out the surface")
-        if self.device_scale <= 0:
+        if not self.device_scale > 0:
             raise ValueError(f"device_scale must be > 0, got {self.device_scale}")
         if self.url and (why := self.rules.why_not(self.url)):
             raise ValueError(f"the page to begin with ({self.url}) is {why}: allow its origin, or begin elsewhere")
-        if self.settle_s < 0 or self.timeout_s <= 0:
+        if not (self.settle_s >= 0 and self.timeout_s > 0):  # not a number is neither
             raise ValueError(f"need settle_s >= 0 and timeout_s > 0, got {self.settle_s} and {self.timeout_s}")
+        for name, words in (("surface", get_args(Surface)), ("dialogs", get_args(DialogPolicy))):
+            if getattr(self, name) not in words:
+                raise ValueError(f"{name} is one of {', '.join(words)}, got {getattr(self, name)!r}")
+        for name in ("user_data", "storage_state", "downloads"):
+            path: object = getattr(self, name)
+            if not isinstance(path, Path | None):
+                raise ValueError(f"{name} is a pathlib.Path: Path({path!r})")
+        auth: Any = self.http_auth
+        if auth is not None and (type(auth) is not tuple or len(auth) != 2):
+            raise ValueError('http_auth is a pair: ("user", "{{secret:NAME}}")')

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from .errors import UnsupportedAction
+from .errors import NoDisplay, UnsupportedAction
 
 FETCH_LIMIT_S = 2.0  # how long the program that pastes may take to ask for the text
 WATCHED_S = 0.05  # programs that watch the clipboard have read a new text once they have been silent for so long
@@ -20,7 +20,10 @@ LENT_AT_CLOSE_S = 0.2  # and for so long where we leave
 ANSWER_LIMIT_S = 2.0  # how long the program that holds the clipboard may take to hand it over
 SIZE_LIMIT = 200_000  # bytes of one X request; more would have to be sent in parts
 OTHER_FORMS = ("image/png", "x-special/gnome-copied-files", "text/uri-list")  # of which one is kept, before a text
+FETCH_POLL_S = 0.005
 RICH_FORMS = ("image/", "application/", "x-special/", "text/uri-list", "text/html")  # how those start that say more
+
+Pause = Callable[[float], object]  # a sleep, in seconds, that may raise
 
 
 class Clipboard(Protocol):
@@ -33,9 +36,9 @@ class Clipboard(Protocol):
     def close(self) -> None: ...  # put back now what was there
 
 
-def open_clipboard(display: str | None) -> Clipboard:
+def open_clipboard(display: str | None, pause: Pause = time.sleep) -> Clipboard:
     """That of an X display, named or the one in DISPLAY; elsewhere that of the system."""
-    return XClipboard(display) if sys.platform == "linux" else SystemClipboard()
+    return XClipboard(display, pause) if sys.platform == "linux" else SystemClipboard(pause)
 
 
 def check_length(text: str) -> None:
@@ -50,8 +53,8 @@ class XClipboard:
     Whatever somebody else puts on it meanwhile stays.
     """
 
-    def __init__(self, display: str | None) -> None:
-        self._display = display
+    def __init__(self, display: str | None, pause: Pause = time.sleep) -> None:
+        self._display, self._pause = display, pause
         self._offer: _Offer | None = None
 
     def read(self) -> str:
@@ -74,9 +77,9 @@ class XClipboard:
         self._offer = offer = _Offer(self._display, text.encode(), former)
         try:
             offer.start()
-            num_before = offer.wait_until_read()
+            num_before = offer.wait_until_read(self._pause)
             press_paste()
-            if offer.wait_for_fetch(num_before):
+            if offer.wait_for_fetch(num_before, self._pause):
                 return True
             self._end_offer(restores=True)
             return False
@@ -118,7 +121,6 @@ class _Offer(threading.Thread):
         from .windows import connect
 
         self._data, self._former = data, former
-        self._news = threading.Condition()
         self._num_fetched = 0
         self._asked_s = time.monotonic()
         self._restores: bool | None = None  # None: it goes on
@@ -132,21 +134,23 @@ class _Offer(threading.Thread):
     def is_whole(self) -> bool:
         return self._former.is_whole
 
-    def wait_until_read(self) -> int:
+    def wait_until_read(self, pause: Pause) -> int:
         """Until nobody has asked for WATCHED_S; how often the text was fetched."""
-        self.wait_until_old(WATCHED_S)
+        self.wait_until_old(WATCHED_S, pause)
         return self._num_fetched
 
-    def wait_until_old(self, age_s: float) -> None:
+    def wait_until_old(self, age_s: float, pause: Pause = time.sleep) -> None:
         """Until nobody has asked for so long; some never stop asking."""
         limit_s = time.monotonic() + 5 * age_s
         while (left_s := min(self._asked_s + age_s, limit_s) - time.monotonic()) > 0:
-            time.sleep(left_s)
+            pause(left_s)
 
-    def wait_for_fetch(self, num_before: int) -> bool:
+    def wait_for_fetch(self, num_before: int, pause: Pause) -> bool:
         """Whether somebody fetches the text once more in time."""
-        with self._news:
-            return self._news.wait_for(lambda: self._num_fetched > num_before, FETCH_LIMIT_S)
+        limit_s = time.monotonic() + FETCH_LIMIT_S
+        while self._num_fetched <= num_before and time.monotonic() < limit_s:
+            pause(FETCH_POLL_S)
+        return self._num_fetched > num_before
 
     def end(self, *, restores: bool) -> _Former | None:
         """Stop; what was there before, unless somebody else has put something there meanwhile or it is back."""
@@ -166,7 +170,7 @@ class _Offer(threading.Thread):
             if self.is_ours and self._restores is not False:
                 self.is_ours = False
                 self._former.restore()
-        except (ConnectionClosedError, OSError):  # with the display went the clipboard
+        except (ConnectionClosedError, NoDisplay, OSError):  # with the display went the clipboard
             self.is_ours = False
         finally:
             self._connection.display.socket.close()
@@ -178,10 +182,8 @@ class _Offer(threading.Thread):
             self.is_ours = False
         elif event.type == X.SelectionRequest:
             is_text = _answer(self._connection, event, self._data)
-            with self._news:
-                self._asked_s = time.monotonic()
-                self._num_fetched += is_text
-                self._news.notify_all()
+            self._asked_s = time.monotonic()
+            self._num_fetched += is_text
 
 
 def _answer(connection: Any, asked: Any, data: bytes) -> bool:
@@ -259,10 +261,11 @@ def _xclip(display: str | None, way: str, data: bytes = b"", *, form: str | None
 class SystemClipboard:
     """Through pyperclip, which knows texts alone: a picture that is on it is lost with the first paste."""
 
-    def __init__(self) -> None:
+    def __init__(self, pause: Pause = time.sleep) -> None:
         import pyperclip
 
         self._board: Any = pyperclip
+        self._pause = pause
 
     def read(self) -> str:
         return str(self._board.paste())
@@ -278,7 +281,7 @@ class SystemClipboard:
         self.write(text)
         try:
             press_paste()
-            time.sleep(LENT_AT_CLOSE_S)  # no system but X tells who has fetched it
+            self._pause(LENT_AT_CLOSE_S)  # no system but X tells who has fetched it
         finally:
             self.write(former)
         return True

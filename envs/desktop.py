@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import atexit
 import shutil
-import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from types import FrameType
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from .actions import UNTOUCHING, Action, PressKeys, SetClipboard, TypeText
 from .blur import changed_box
 from .capture import ScreenCapture
-from .change import where_changed
+from .change import Tiles, where_changed
 from .desktop_actions import DesktopActor
-from .env import Done, Effect, Frame, check_on_screen, nothing_to_do, require_kind
+from .env import Done, Effect, Frame, Pixels, check_on_screen, nothing_to_do, require_kind
 from .errors import EnvError, NoDisplay
 from .geometry import Region
 from .hands import Hands, PyAutoGuiHands, XTestHands
@@ -28,7 +26,8 @@ from .keys import key_name
 from .panic import PanicStop, interrupt_main_thread, open_senses
 from .risk import Risk, risks_of
 from .secrets import SecretLookup, Secrets, find_secret, is_paste, names_secrets
-from .settle import find_moving, settle_pixels
+from .settle import Settled, find_moving, settle_pixels
+from .signals import on_signals
 from .wording import action_points, describe
 
 QUIET_S = 0.1  # programs show what they do with an action 8 to 55 ms later
@@ -57,7 +56,8 @@ class DesktopConfig:
     def __post_init__(self) -> None:
         number = self.monitor if isinstance(self.monitor, int) else 1
         if number < 0 or self.settle_s < 0 or self.key_gap_s < 0:
-            raise ValueError(f"monitor, settle_s and key_gap_s must be >= 0, got {self}")
+            got = f"monitor={self.monitor}, settle_s={self.settle_s}, key_gap_s={self.key_gap_s}"
+            raise ValueError(f"monitor, settle_s and key_gap_s must be >= 0, got {got}")
         if (self.monitor != 1) + (self.region is not None) + (self.window is not None) > 1:
             raise ValueError("choose one of monitor, region and window: each says what is captured")
         if self.region is not None and (self.region.width_px < 1 or self.region.height_px < 1):
@@ -72,9 +72,10 @@ class DesktopEnv:
     """One monitor of a desktop, for as long as the `with` body lasts.
 
     Keys and buttons that are down, those of KeyDown and MouseDown too, are released on every way out, and what was on
-    the clipboard is put back: exceptions, `close`, exit, SIGINT, SIGTERM (which becomes SystemExit(143) unless the
-    program handles it), and the person who shoves the pointer into the top left corner or holds the panic keys, which
-    is like Ctrl-C. Only a process killed outright leaves keys down.
+    the clipboard is put back: exceptions, `close`, exit, SIGINT, SIGTERM and SIGHUP (which become SystemExit(143) and
+    SystemExit(129) unless the program handles them), and the person who shoves the pointer into the top left corner or
+    holds the panic keys, which is like Ctrl-C, in whatever thread the environment is used. Only a process killed
+    outright leaves keys down.
     """
 
     def __init__(self, config: DesktopConfig | None = None) -> None:
@@ -90,7 +91,7 @@ class DesktopEnv:
     def __enter__(self) -> Self:
         config = self.config
         with ExitStack() as stack:
-            stack.enter_context(_on_signals(self._release_from_signal))
+            stack.enter_context(on_signals(self._release_from_signal))
             self._capture = ScreenCapture(
                 display=config.display, monitor=config.monitor, region=config.region, window=config.window
             )
@@ -140,7 +141,7 @@ class DesktopEnv:
             return nothing_to_do(action)
         before = self._last or capture.observe()
         check_on_screen(action, before.size)
-        moving = find_moving(capture.grab, before.pixels_HW3)
+        moving = find_moving(capture.grab, before.pixels_HW3, pause=held.pause)
         start_s = time.perf_counter()
         try:
             done = self._act(action, before)
@@ -151,7 +152,7 @@ class DesktopEnv:
             held.release_afresh()
             raise
         acted_s = time.perf_counter()
-        settled, after_HW3 = settle_pixels(capture.grab, moving, quiet_s=QUIET_S, limit_s=self.config.settle_s)
+        settled, after_HW3 = self._settle(capture, held, moving)
         change = None
         if self._last is not None:
             places = action_points(action)
@@ -174,7 +175,7 @@ class DesktopEnv:
         """Do it, with its secrets filled in. What changes on the screen as one shows up is covered from then on."""
         capture, held, actor = self._open()
         is_named = isinstance(action, TypeText | SetClipboard) and names_secrets(action.text)
-        is_pasted = isinstance(action, PressKeys) and self._secrets.values and is_paste({*action.keys, *held.keys})
+        is_pasted = self._secrets.values and is_paste(action, held.keys)
         if not is_named and not is_pasted:
             return actor.act(action, before)
         filled, submits = action, False
@@ -186,12 +187,16 @@ class DesktopEnv:
         try:
             done = actor.act(filled, before)
         finally:
-            _, after_HW3 = settle_pixels(capture.grab, None, quiet_s=QUIET_S, limit_s=self.config.settle_s)
+            _, after_HW3 = self._settle(capture, held)
             if (box := changed_box(before_HW3, after_HW3)) is not None:
                 capture.cover(box)
         if submits:
             actor.act(PressKeys(keys=("enter",)), before)
         return done
+
+    def _settle(self, capture: ScreenCapture, held: Held, moving: Tiles | None = None) -> tuple[Settled, Pixels]:
+        limit_s = self.config.settle_s
+        return settle_pixels(capture.grab, moving, quiet_s=QUIET_S, limit_s=limit_s, pause=held.pause)
 
     def risks(self, action: Action) -> frozenset[Risk]:
         """What a person would want to be asked about before it is performed."""
@@ -214,8 +219,9 @@ class DesktopEnv:
 
         def stop(reason: str) -> None:
             self._panic = reason
-            held.release_from_signal()
-            if opened_in is threading.main_thread():
+            is_main = opened_in is threading.main_thread()
+            held.stop(reason, spared=opened_in if is_main else None)
+            if is_main:
                 interrupt_main_thread()
 
         senses = open_senses(self.config.display)
@@ -236,29 +242,3 @@ class DesktopEnv:
     def _release_from_signal(self) -> None:
         if self._held is not None:
             self._held.release_from_signal()
-
-
-@contextmanager
-def _on_signals(release: Callable[[], None]) -> Generator[None]:
-    """Call `release` on SIGINT and SIGTERM before what the program does on them; only in the main thread."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    former: dict[int, Any] = {}
-
-    def handle(signum: int, frame: FrameType | None) -> None:
-        release()
-        before = former[signum]
-        if callable(before):
-            before(signum, frame)
-        elif before == signal.SIG_DFL:
-            raise SystemExit(128 + signum)
-
-    for signum in (signal.SIGINT, signal.SIGTERM):
-        former[signum] = signal.signal(signum, handle)
-    try:
-        yield
-    finally:
-        for signum, before in former.items():
-            if signal.getsignal(signum) is handle:
-                signal.signal(signum, before)

@@ -66,7 +66,7 @@ class DesktopActor:
     ) -> None:
         self._capture, self._held = capture, held
         self._display, self._gap_s = display, gap_s
-        self._clipboard = open_clipboard(display)
+        self._clipboard = open_clipboard(display, held.pause)
         self._typist = Typist(held, self._clipboard, display=display, gap_s=gap_s, paste_keys=paste_keys)
 
     def close(self) -> None:
@@ -82,9 +82,9 @@ class DesktopActor:
             case Click():
                 with held.holding(action.modifiers):
                     for number in range(action.count):
-                        time.sleep(CLICK_GAP_S if number else 0)
+                        held.pause(CLICK_GAP_S if number else 0)
                         with held.holding((action.button,), is_button=True):
-                            time.sleep(self._gap_s)
+                            held.pause(self._gap_s)
             case Move():
                 pass
             case MouseDown():
@@ -97,7 +97,7 @@ class DesktopActor:
             case Scroll():
                 region = self._capture.region
                 dx, dy = _notches(action, region.width_px, region.height_px, scale)
-                hands.wheel(dx, dy)
+                held.wheel(dx, dy)
             case TypeText():
                 self._typist.type(action)
             case PressKeys():
@@ -137,9 +137,9 @@ class DesktopActor:
         with self._held.holding((action.button,), is_button=True):
             start_s = time.monotonic()
             for at_s, point in moves(action):
-                time.sleep(max(0.001, start_s + at_s - time.monotonic()))
+                self._held.pause(max(0.001, start_s + at_s - time.monotonic()))
                 self._move(point, seen)
-            time.sleep(0.02)
+            self._held.pause(0.02)
 
     def _open_app(self, action: OpenApp) -> str:
         if sys.platform != "linux":
@@ -148,17 +148,17 @@ class DesktopActor:
             return open_system_app(action)
         from .apps import open_app
 
-        return open_app(self._display, action)
+        return open_app(self._display, action, pause=self._held.pause)
 
     def _wait(self, action: Wait, before: Frame) -> Done:
-        grab, limit_s = self._capture.grab, action.seconds_s
+        grab, limit_s, pause = self._capture.grab, action.seconds_s, self._held.pause
         if action.until is None:
-            time.sleep(limit_s)
+            self._held.pause(limit_s)
         elif action.until == "still":
-            settled, _ = settle_pixels(grab, quiet_s=STILL_S, limit_s=limit_s, endless_s=PATIENT_S)
+            settled, _ = settle_pixels(grab, quiet_s=STILL_S, limit_s=limit_s, endless_s=PATIENT_S, pause=pause)
             if not settled.is_still:
                 return Done(notes=("it has not come to rest",))
-        elif not wait_until_changed(grab, before.pixels_HW3, limit_s=limit_s):
+        elif not wait_until_changed(grab, before.pixels_HW3, limit_s=limit_s, pause=pause):
             return Done(notes=("it has not changed",))
         return Done()
 

@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Self
@@ -15,7 +16,7 @@ from typing import Self
 import Xlib.display
 import Xlib.error
 
-from .errors import NoDisplay
+from .errors import EnvError, NoDisplay
 from .geometry import Size
 from .secrets import without_secrets
 
@@ -28,7 +29,7 @@ class VirtualDisplay:
 
     Xvfb picks a free display number itself. Nothing in this process's environment changes: hand `.display` to
     DesktopEnv and `.environ()` to programs. NoDisplay names the package where a program is missing. On Linux both
-    programs end with the thread that started them, even if that is killed.
+    programs end with this process, even if that is killed.
     """
 
     def __init__(self, size: Size = DEFAULT_SIZE, wm: bool = False) -> None:
@@ -38,10 +39,17 @@ class VirtualDisplay:
         self._display: str | None = None
 
     def __enter__(self) -> Self:
+        if self._display is not None:
+            raise EnvError(
+                f"this VirtualDisplay runs already, as {self._display}: make another one for a second display"
+            )
         with ExitStack() as stack:
-            self._display = self._start_server(stack)
+            stack.callback(self._forget)
+            # To the kernel the parent is the thread that starts a program: so one that stays as long as we are open.
+            keeper = stack.enter_context(ThreadPoolExecutor(1, "moonhand-display"))
+            self._display = self._start_server(stack, keeper)
             if self.wm:
-                self._start_window_manager(stack)
+                self._start_window_manager(stack, keeper)
             self._stack = stack.pop_all()
         return self
 
@@ -50,6 +58,8 @@ class VirtualDisplay:
 
     def close(self) -> None:
         self._stack.close()
+
+    def _forget(self) -> None:
         self._display = None
 
     @property
@@ -65,13 +75,13 @@ class VirtualDisplay:
         environ = {key: value for key, value in without_secrets(os.environ).items() if key != "WAYLAND_DISPLAY"}
         return environ | {"DISPLAY": self.display}
 
-    def _start_server(self, stack: ExitStack) -> str:
+    def _start_server(self, stack: ExitStack, keeper: ThreadPoolExecutor) -> str:
         read_fd, write_fd = os.pipe()
         screen = f"{self.size}x24"
         try:
             command = [_program("Xvfb", "xvfb"), "-displayfd", str(write_fd), "-screen", "0", screen]
             command += ["-nolisten", "tcp", "-dpi", "96", "-noreset"]
-            server = _start(stack, command, pass_fds=(write_fd,))
+            server = _start(stack, keeper, command, pass_fds=(write_fd,))
         finally:
             os.close(write_fd)
         with os.fdopen(read_fd) as answer:
@@ -83,8 +93,8 @@ class VirtualDisplay:
         stack.callback(_end, server)
         return f":{number}"
 
-    def _start_window_manager(self, stack: ExitStack) -> None:
-        manager = _start(stack, [_program("openbox", "openbox"), "--sm-disable"], env=self.environ())
+    def _start_window_manager(self, stack: ExitStack, keeper: ThreadPoolExecutor) -> None:
+        manager = _start(stack, keeper, [_program("openbox", "openbox"), "--sm-disable"], env=self.environ())
         connection = Xlib.display.Display(self.display)
         try:
             sign = connection.intern_atom("_NET_SUPPORTING_WM_CHECK")
@@ -105,16 +115,23 @@ def _program(name: str, package: str) -> str:
 
 
 def _start(
-    stack: ExitStack, command: list[str], *, env: dict[str, str] | None = None, pass_fds: tuple[int, ...] = ()
+    stack: ExitStack,
+    keeper: ThreadPoolExecutor,
+    command: list[str],
+    *,
+    env: dict[str, str] | None = None,
+    pass_fds: tuple[int, ...] = (),
 ) -> subprocess.Popen[bytes]:
     # With setpriv the kernel ends the program even when this process is killed outright.
     setpriv = shutil.which("setpriv")
     guarded = [setpriv, "--pdeathsig", "TERM", *command] if setpriv else command
     quiet = subprocess.DEVNULL
     # In a session of its own, Ctrl-C in the terminal reaches us first: held keys can still be released.
-    process = subprocess.Popen(
-        guarded, env=env, pass_fds=pass_fds, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True
-    )
+    process = keeper.submit(
+        lambda: subprocess.Popen(
+            guarded, env=env, pass_fds=pass_fds, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True
+        )
+    ).result()
     stack.callback(_end, process)
     return process
 

@@ -52,7 +52,9 @@ class XTestHands:
 
         self._lost = (Xlib.error.ConnectionClosedError, OSError)
         self._display = connect(display)
-        if not self._display.has_extension("XTEST"):
+        with self._answering():
+            has_xtest = self._display.has_extension("XTEST")
+        if not has_xtest:
             self.close()
             raise NoDisplay("the X display has no XTEST extension: no input can be sent to it")
 
@@ -60,6 +62,12 @@ class XTestHands:
         from Xlib import X
 
         self._send(X.MotionNotify, 0, x=int(x_pt), y=int(y_pt))
+
+    def pointer(self) -> tuple[float, float]:
+        """Where it is, in OS points."""
+        with self._answering():
+            found = self._display.screen().root.query_pointer()
+        return found.root_x, found.root_y
 
     def press(self, name: str, *, is_button: bool) -> None:
         from Xlib import X

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Collection
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import Self
+from typing import Any, Self
 
 from .actions import Action, Scroll
 from .capture import ScreenCapture
@@ -18,11 +20,15 @@ from .errors import NoDisplay
 from .geometry import Point, Size
 from .hands import XTestHands
 from .held import Held
-from .settle import Settled, find_moving, settle_pixels
+from .settle import PixelWatch, Settled, find_moving, settle_pixels
 
 KEY_GAP_S = 0.003  # between two key events
-QUIET_S = 0.06  # what a page draws last is on the display at most 45 ms later, a list it opens 55 ms
-PATIENCE_S = 0.4  # the longest wait for pixels, beyond the page's own word: a video changes them for ever
+REACTION_S = 0.065  # a list of the browser's own opens 8 to 60 ms after the click, and the page knows nothing of it
+ANSWERS = 5  # on a busy machine it takes as long as so many answers of the page, each of which takes 3 ms else
+QUIET_S = 0.05  # after a change; what a page draws last is on the display at most 45 ms later
+PATIENCE_S = 0.4  # the longest wait for pixels once the page is still: a video changes them for ever
+EVERY_S = 0.01  # between two looks
+LOOK_SHARE = 0.33  # of the time, at most, is spent looking: the page needs the processor as well
 SHOWN_QUIET_S, SHOWN_LIMIT_S = 0.15, 10.0  # of a window that has just opened
 INPUT_KINDS = frozenset(
     ("click", "move", "drag", "mouse_down", "mouse_up", "scroll", "type", "key", "key_down", "key_up", "wait")
@@ -43,6 +49,8 @@ class Kiosk:
         self.size = Size(int(viewport.width_px * scale), int(viewport.height_px * scale))
         self._stack = ExitStack()
         self._moving: Tiles | None = None  # by itself, before the last action
+        self.last: Frame | None = None  # what it showed when it had settled
+        self.answer_s = 0.0  # how long the page took to answer, right before the last action
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -72,9 +80,12 @@ class Kiosk:
     def observe(self) -> Frame:
         return replace(self._capture.observe(), scale=self._scale)
 
+    def begin(self, seen: Frame | None) -> None:
+        """An action comes next: what moves by itself until then says nothing about it."""
+        self._moving = find_moving(self._capture.grab, None if seen is None else seen.pixels_HW3)
+
     def act(self, action: Action, seen: Frame | None) -> Done:
         """Do it with real events. Held keys and buttons are let go after any error."""
-        self._moving = find_moving(self._capture.grab, None if seen is None else seen.pixels_HW3)
         before = replace(seen or self.observe(), scale=1.0)  # a point of X is a px here
         try:
             return self._actor.act(self._in_notches(action) if isinstance(action, Scroll) else action, before)
@@ -85,10 +96,27 @@ class Kiosk:
             self._held.release_afresh()
             raise
 
-    def settle(self, limit_s: float) -> Settled:
-        """Wait until nothing on the display changes any more but what moved before the last `act`."""
-        limit_s = min(max(0.0, limit_s), PATIENCE_S)
-        return settle_pixels(self._capture.grab, self._moving, quiet_s=QUIET_S, limit_s=limit_s)[0]
+    def settle(self, limit_s: float, page: Collection[Future[Any]] = ()) -> Settled:
+        """Wait until the page is still, or for `limit_s`, and nothing on the display changes any more but what moved
+        before the last action: for PATIENCE_S at most beyond the page. `page` is done as soon as one of these is.
+        """
+        watch = PixelWatch(self._capture.grab, self._moving)
+        reaction_s = max(REACTION_S, min(ANSWERS * self.answer_s, PATIENCE_S))
+        told_s = None  # when the page was still
+        while True:
+            if told_s is None and (not page or any(one.done() for one in page) or watch.age_s >= limit_s):
+                told_s = watch.age_s
+            is_quiet = watch.quiet_s >= QUIET_S and watch.age_s >= reaction_s
+            if told_s is not None and (is_quiet or watch.age_s >= min(told_s + PATIENCE_S, limit_s)):
+                self.last = Frame(watch.pixels_HW3, self._scale, time.time(), watch.look_s)
+                return watch.settled(is_quiet or not watch.has_moved)
+            pause_s = max(EVERY_S, watch.look_s / LOOK_SHARE)
+            left_s = max(0.001, QUIET_S - watch.quiet_s, reaction_s - watch.age_s)
+            if told_s is None:
+                wait(page, pause_s, FIRST_COMPLETED)
+            else:
+                time.sleep(min(pause_s, left_s))
+            watch.look()
 
     def wait_for_browser(self) -> None:
         """Wait until its window covers the empty display, and shows something."""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import sys
+import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +26,8 @@ from .tabs import first_line, quietly, send
 
 START_LIMIT_S = 90.0
 ATTACH_LIMIT_S = 15.0
+REMOVE_LIMIT_S = 2.0
+THROWN_AWAY = re.compile(r"--user-data-dir=\"?(.+?playwright_\w+_profile-\w+)")  # as Playwright names a profile
 
 
 class Launched(NamedTuple):
@@ -39,7 +44,12 @@ class Launched(NamedTuple):
 
 
 def check_launch(config: BrowserConfig) -> None:
-    """Raise NoBrowser or NoDisplay where the machine lacks what the configuration names."""
+    """Raise NoBrowser, NoDisplay or EnvError where the machine lacks what the configuration names."""
+    if (state := config.storage_state) is not None:
+        try:
+            json.loads(state.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise _unusable(state, str(error)) from error
     if config.executable and not find_chromium(config.executable):
         raise NoBrowser(f"there is no browser at {config.executable!r}: correct the path, or {INSTALL_CHROMIUM}")
     if config.surface == "window" and config.attach is None and sys.platform == "linux":
@@ -52,15 +62,22 @@ def check_launch(config: BrowserConfig) -> None:
 
 def launch(stack: ExitStack, config: BrowserConfig, display: str | None) -> Launched:
     """As the configuration says; `stack` undoes it. `display` is the X display for its window. NoBrowser, EnvError."""
+    leftovers: list[Path] = []  # folders that only the browser itself removes, which may be killed before
+    stack.callback(_remove, leftovers)
     manager = sync_playwright()
     playwright = manager.__enter__()
     stack.callback(quietly, lambda: manager.__exit__(None, None, None))
     if config.attach is not None:
         return _attach(stack, playwright, config, config.attach)._replace(process_id=_driver_id(manager))
-    return _start(stack, playwright, config, display)
+    launched, profile = _start(stack, playwright, config, display)
+    leftovers += _folders(launched.browser, profile, is_ours=(config.user_data is None))
+    return launched
 
 
-def _start(stack: ExitStack, playwright: Playwright, config: BrowserConfig, display: str | None) -> Launched:
+def _start(
+    stack: ExitStack, playwright: Playwright, config: BrowserConfig, display: str | None
+) -> tuple[Launched, Path | None]:
+    """Also the folder of its profile, where we chose it."""
     executable = find_chromium(config.executable, headless=(config.surface == "headless"))
     environ = without_secrets(os.environ) | ({"DISPLAY": display} if display else {})
     how: dict[str, Any] = {
@@ -105,7 +122,7 @@ def _start(stack: ExitStack, playwright: Playwright, config: BrowserConfig, disp
     if config.storage_state is not None:
         _fill(context, config.storage_state)
     page = context.pages[0] if context.pages else context.new_page()
-    return Launched(browser, context, page, True, process_id)
+    return Launched(browser, context, page, True, process_id), user_data
 
 
 def _why(error: PlaywrightError, config: BrowserConfig, executable: str | None) -> str:
@@ -118,11 +135,12 @@ def _why(error: PlaywrightError, config: BrowserConfig, executable: str | None) 
 def _fill(context: BrowserContext, path: Path) -> None:
     try:
         context.set_storage_state(path)
-    except (PlaywrightError, OSError, ValueError) as error:
-        reason = first_line(error) if isinstance(error, PlaywrightError) else str(error)
-        raise EnvError(
-            f"the storage state {path} cannot be used ({reason}): write one with save_storage_state"
-        ) from error
+    except PlaywrightError as error:
+        raise _unusable(path, first_line(error)) from error
+
+
+def _unusable(state: Path, reason: str) -> EnvError:
+    return EnvError(f"the storage state {state} cannot be used ({reason}): write one with save_storage_state")
 
 
 def _attach(stack: ExitStack, playwright: Playwright, config: BrowserConfig, address: str) -> Launched:
@@ -173,6 +191,32 @@ def _driver_id(manager: object) -> int | None:
     """Of Playwright's own process: ending a browser that is not ours, where a page hangs, is not for us to do."""
     transport = getattr(getattr(manager, "_client", None), "_transport", None)
     return getattr(getattr(transport, "_proc", None), "pid", None)
+
+
+def _folders(browser: Browser, profile: Path | None, *, is_ours: bool) -> list[Path]:
+    """Those that the browser keeps for as long as it runs: the profile, where it is thrown away, and its socket's."""
+    if profile is None:
+        session: CDPSession = browser.new_browser_cdp_session()
+        found = THROWN_AWAY.search(send(session, "SystemInfo.getInfo")["commandLine"])
+        session.detach()
+        if found is None:
+            return []
+        profile = Path(found[1])
+    folders = [profile] if is_ours else []
+    with suppress(OSError):  # not every Chromium has one
+        socket = (profile.expanduser() / "SingletonSocket").readlink()
+        if "chrom" in socket.parent.name.lower():
+            folders.append(socket.parent)
+    return folders
+
+
+def _remove(folders: list[Path]) -> None:
+    """A process that is just ending may still write there."""
+    for folder in folders:
+        deadline_s = time.monotonic() + REMOVE_LIMIT_S
+        while folder.exists() and time.monotonic() < deadline_s:
+            shutil.rmtree(folder, ignore_errors=True)
+            time.sleep(0.02)
 
 
 def _process_id(browser: Browser) -> int | None:

@@ -89,6 +89,10 @@ class PageActor:
         """Let go of all keys and buttons that are held; never fails."""
         self._hands.release()
 
+    def use_clipboard(self, action: GetClipboard | SetClipboard) -> str | None:
+        """The text on the clipboard, or None once the action's text is on it."""
+        return use_clipboard(self._browser, action)
+
     def open_url(self, url: str, *, tries: int = 5) -> None:
         """Load a page; Unreachable where the URL does not answer."""
         page = self._tabs.front()
@@ -128,7 +132,7 @@ class PageActor:
             case Wait():
                 self._wait(page, action, seen)
             case GetClipboard() | SetClipboard():
-                return Done(answer=use_clipboard(self._browser, action))
+                return Done(answer=self.use_clipboard(action))
             case SelectOption():
                 select_option(page, action, css(action.point))
             case Upload():
@@ -232,7 +236,7 @@ def takes_s(action: Action, timeout_s: float) -> float:
         case TypeText():
             return len(action.text) * 0.02
         case Drag():
-            return len(action.path) * 0.5
+            return len(action.path) * 0.5 + (action.duration_s or 0.0)
         case Navigate() | Back() | Forward() | Reload() | NewTab() | Upload():
             return timeout_s  # Playwright's own limit, which it should reach first
         case _:

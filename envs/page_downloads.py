@@ -19,11 +19,14 @@ _RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?", re.IGNORECAS
 class Downloads:
     """Keeps every download of a context in `folder`, under a name of its own, and tells `note` where and how large.
 
-    Without a folder it cancels them, and says so. The work is done whenever Playwright runs.
+    Without a folder it cancels them, and says so. `mask` takes out of their names what must not be known. The work is
+    done whenever Playwright runs.
     """
 
-    def __init__(self, context: BrowserContext, folder: Path | None, note: Callable[[str], None]) -> None:
-        self._context, self._note = context, note
+    def __init__(
+        self, context: BrowserContext, folder: Path | None, note: Callable[[str], None], mask: Callable[[str], str]
+    ) -> None:
+        self._context, self._note, self._mask = context, note, mask
         self._folder = None if folder is None else folder.expanduser()
         self._running: dict[Download, str] = {}
         context.on("download", self._meet)
@@ -44,7 +47,7 @@ class Downloads:
                 download.cancel()
 
     def _meet(self, download: Download) -> None:
-        name = safe_name(download.suggested_filename)
+        name = safe_name(self._mask(download.suggested_filename))
         if self._folder is None:
             with suppress(PlaywrightError):
                 download.cancel()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager, suppress
 
@@ -10,13 +11,13 @@ from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Page
 
 from .actions import Click, Drag, KeyDown, KeyUp, MouseDown, MouseUp, Move, PressKeys, Scroll, TypeText
+from .drag_path import moves
 from .errors import UnsupportedAction
 from .geometry import Point, Size
 from .keys import MODIFIERS, Button
 from .wording import describe
 
 NOTCH_CSS_PX = 100  # how far one notch of the wheel scrolls
-DRAG_STEPS = 5  # pages start a drag only once they have seen several moves
 REPEAT_AFTER_S, REPEAT_EVERY_S = 0.5, 0.035  # a key that is held types again, as from a real keyboard
 
 KEY_NAMES = {
@@ -127,12 +128,14 @@ class PageHands:
                 page.mouse.wheel(action.dx * width_px, action.dy * height_px)
 
     def _drag(self, page: Page, action: Drag) -> None:
-        first, *others = (self.css(point) for point in action.path)
-        page.mouse.move(*first)
+        page.mouse.move(*self.css(action.path[0]))
         try:
             page.mouse.down(button=action.button)
-            for place in others:
-                page.mouse.move(*place, steps=DRAG_STEPS)
+            start_s = time.monotonic()
+            for at_s, point in moves(action):
+                if (early_s := start_s + at_s - time.monotonic()) > 0:
+                    page.wait_for_timeout(1000 * early_s)
+                page.mouse.move(*self.css(point))
         finally:
             self._forget(action.button)
             _quietly(lambda: page.mouse.up(button=action.button))

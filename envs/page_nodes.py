@@ -25,6 +25,14 @@ FOCUSED_JS = """
 })()
 """
 
+FOCUSED_WITHIN_JS = """
+function () {
+  let found = this.activeElement;
+  while (found?.shadowRoot?.activeElement) found = found.shadowRoot.activeElement;
+  return found;
+}
+"""
+
 
 class Node(NamedTuple):
     """An element, in the process of its frame."""
@@ -72,7 +80,8 @@ class PageNodes:
             view = send(session, "Page.getLayoutMetrics")["cssVisualViewport"]
             x_page, y_page = int(x + view["pageX"]), int(y + view["pageY"])  # it counts from the document's corner
             try:
-                hit = send(session, "DOM.getNodeForLocation", x=x_page, y=y_page)
+                # What a <use> shows lies in such a shadow.
+                hit = send(session, "DOM.getNodeForLocation", x=x_page, y=y_page, includeUserAgentShadowDOM=True)
             except PlaywrightError as error:
                 if "No node found" in error.message:
                     return None
@@ -89,11 +98,13 @@ class PageNodes:
         session, found = self._session_of(page), list[Node]()
         frame_id = send(session, "Page.getFrameTree")["frameTree"]["frame"]["id"]
         for _ in range(DEEPEST):
-            answer = send(session, "Runtime.evaluate", expression=FOCUSED_JS, contextId=world_of(session, frame_id))
+            world = world_of(session, frame_id)
+            answer = send(session, "Runtime.evaluate", expression=FOCUSED_JS, contextId=world)
             object_id = answer["result"].get("objectId")
             if object_id is None:
                 break
             described = send(session, "DOM.describeNode", objectId=object_id)["node"]
+            described = _focused_within(session, world, described)
             found.append(Node(session, frame_id, described["backendNodeId"]))
             if "frameId" not in described or described["nodeName"] == "HTML":
                 break
@@ -150,6 +161,18 @@ class PageNodes:
 def world_of(session: CDPSession, frame_id: str) -> int:
     """The world of a frame where our scripts run."""
     return int(send(session, "Page.createIsolatedWorld", frameId=frame_id, worldName=WORLD)["executionContextId"])
+
+
+def _focused_within(session: CDPSession, world: int, described: dict[str, Any]) -> dict[str, Any]:
+    """What has the focus in the closed shadow roots of an element that seems to have it, or that element."""
+    for root in described.get("shadowRoots", ()):
+        if root["shadowRootType"] == "closed":
+            root_id, how = root["backendNodeId"], FOCUSED_WITHIN_JS
+            resolved = send(session, "DOM.resolveNode", backendNodeId=root_id, executionContextId=world)["object"]
+            called = send(session, "Runtime.callFunctionOn", objectId=resolved["objectId"], functionDeclaration=how)
+            if (object_id := called["result"].get("objectId")) is not None:
+                return _focused_within(session, world, send(session, "DOM.describeNode", objectId=object_id)["node"])
+    return described
 
 
 def _corner(session: CDPSession, backend_id: int) -> tuple[float, float]:

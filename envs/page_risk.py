@@ -9,10 +9,25 @@ from urllib.parse import urlsplit
 from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Page
 
-from .actions import Action, Click, Drag, KeyDown, KeyUp, MouseDown, MouseUp, Navigate, NewTab, PressKeys, TypeText
+from .actions import (
+    Action,
+    Click,
+    Drag,
+    KeyDown,
+    KeyUp,
+    MouseDown,
+    MouseUp,
+    Navigate,
+    NewTab,
+    PressKeys,
+    Reload,
+    TypeText,
+    Upload,
+)
 from .geometry import Point
 from .origins import OriginRules
 from .page_nodes import Node, PageNodes
+from .page_posts import PagePosts
 from .risk import Risk, is_download, risks_of
 from .wording import action_points
 
@@ -63,16 +78,16 @@ class PageRisks:
 
     It finds buttons and pictures that submit a form and where that goes, links to other sites and links to files, at
     the place or with the focus; in frames and shadow roots too, and whether a button is clicked, dragged over, or
-    pressed and let go by two actions. `home` is where the run began: another origin is elsewhere, unless the
-    allow-list names it.
+    pressed and let go by two actions; also that a page is loaded again which came of a POST. `home` is where the run
+    began: another origin is elsewhere, unless the allow-list names it.
 
     It cannot see what a script will do: a <div> whose click handler posts a form, a list that submits once an entry is
-    chosen, a link that is put under the pointer after the look. Nor what a closed shadow root has focused, nor what
-    text that a page put in the slot of a closed one belongs to.
+    chosen, a link that is put under the pointer after the look. Nor what text that a page put in the slot of a closed
+    shadow root belongs to.
     """
 
-    def __init__(self, nodes: PageNodes, rules: OriginRules) -> None:
-        self._nodes, self._rules = nodes, rules
+    def __init__(self, nodes: PageNodes, rules: OriginRules, posts: PagePosts) -> None:
+        self._nodes, self._rules, self._posts = nodes, rules, posts
         self._pointer: Point | None = None
         self.held: set[str] = set()  # keys that are down
         self.home = ""
@@ -99,10 +114,14 @@ class PageRisks:
                     place = point or self._pointer
                     if place is not None:
                         risks |= self._of(lambda place=place: self._nodes.at(page, css(place)))
-            case PressKeys() | TypeText() if pressed := _pressed(action, self.held):
+            case Upload() if (place := action.point) is not None:  # which is clicked, for its file dialog
+                risks |= self._of(lambda: self._nodes.at(page, css(place)))
+            case PressKeys() | KeyDown() | KeyUp() | TypeText() if pressed := _pressed(action, self.held):
                 risks |= self._of(lambda: (self._nodes.focus(page) or [None])[-1], is_enter="enter" in pressed)
             case _:
                 pass
+        if _loads_again(action, self.held) and self._posts.made(page):
+            risks.add("submit")
         return frozenset(risks)
 
     def is_elsewhere(self, url: str) -> bool:
@@ -148,11 +167,21 @@ def origin_of(url: str) -> tuple[str, str, int | None] | None:
         return None
 
 
-def _pressed(action: PressKeys | TypeText, held: Collection[str]) -> set[str]:
+def _pressed(action: PressKeys | KeyDown | KeyUp | TypeText, held: Collection[str]) -> set[str]:
     """Which of Enter and the space bar it presses: they press buttons and follow links."""
     if isinstance(action, PressKeys):
         keys = {*action.keys, *held}
+    elif isinstance(action, KeyDown | KeyUp):  # a button is pressed as the space bar is let go
+        keys = {action.key}
     else:
         keys = {"enter"} if action.submit or "\n" in action.text or "\r" in action.text else set[str]()
         keys |= {"space"} if " " in action.text else set()
     return {"space" if key == " " else key for key in keys} & {"enter", "space"}
+
+
+def _loads_again(action: Action, held: Collection[str]) -> bool:
+    if isinstance(action, PressKeys | KeyDown):
+        pressed = action.keys if isinstance(action, PressKeys) else (action.key,)
+        keys = {key.lower() for key in (*pressed, *held)}
+        return "f5" in keys or {"ctrl", "r"} <= keys
+    return isinstance(action, Reload)

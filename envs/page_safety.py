@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from playwright.sync_api import CDPSession, Page
+from playwright.sync_api import BrowserContext, CDPSession, Page
 
-from .actions import UNTOUCHING, Action, AnswerDialog, PressKeys, TypeText
+from .actions import UNTOUCHING, Action, AnswerDialog, TypeText
 from .browser_config import BrowserConfig
 from .env import Frame
 from .geometry import Point
+from .page_clipboard import SecretClipboard, UseClipboard
 from .page_nodes import PageNodes
+from .page_posts import PagePosts
 from .page_risk import PageRisks
 from .page_secrets import PageSecrets
 from .risk import Risk, risks_of
-from .secrets import Secrets, is_paste, names_secrets
+from .secrets import Secrets, is_paste, names_secrets, pastes_selected
 
 
 class PageSafety:
@@ -28,13 +30,17 @@ class PageSafety:
         self._config = config
         self._risks: PageRisks | None = None
         self._page_secrets: PageSecrets | None = None
+        self._clipboard: SecretClipboard | None = None
 
-    def attach(self, session_of: Callable[[Page], CDPSession]) -> None:
+    def attach(
+        self, context: BrowserContext, session_of: Callable[[Page], CDPSession], use_clipboard: UseClipboard
+    ) -> None:
         """Look into pages through their DevTools sessions from now on."""
         nodes = PageNodes(session_of)
-        self._risks = PageRisks(nodes, self._config.rules)
+        self._risks = PageRisks(nodes, self._config.rules, PagePosts(context))
         self._risks.home = self._config.url
-        self._page_secrets = PageSecrets(self.secrets, nodes, self._risks)
+        self._clipboard = SecretClipboard(self.secrets, self._risks.is_elsewhere, use_clipboard)
+        self._page_secrets = PageSecrets(self.secrets, nodes, self._risks, self._clipboard)
 
     def begin(self, page: Page) -> None:
         """This is the page on which the run begins: its site is where secrets belong."""
@@ -43,18 +49,23 @@ class PageSafety:
 
     def concerns(self, action: Action) -> bool:
         """Whether there is something to fill in, or to be refused."""
-        match action:
-            case TypeText():
-                return names_secrets(action.text)
-            case PressKeys():
-                return bool(self.secrets.values) and is_paste({*action.keys, *self._held})
-            case _:
-                return names_secrets(str(getattr(action, "text", "")))
+        if self.secrets.values and (is_paste(action, self._held) or pastes_selected(action)):
+            return True
+        return names_secrets(str(getattr(action, "text", "")))
 
     def fill(self, page: Page, action: Action) -> Action:
         """The action with its secrets filled in. UnsupportedAction where they do not belong on this page."""
         assert self._page_secrets is not None
         return self._page_secrets.fill(page, action, self._held)
+
+    def insert(self, page: Page, action: TypeText) -> None:
+        """Type a secret, named by the whole text. UnsupportedAction where it does not belong."""
+        assert self._page_secrets is not None
+        self._page_secrets.insert(page, action)
+
+    def clear_clipboard(self, page: Page) -> bool:
+        """Whether this page may not have what is on the clipboard, which was cleared therefore."""
+        return self._clipboard is not None and self._clipboard.clear_for(page.url)
 
     def check_dialog(self, page_url: str, action: AnswerDialog | TypeText) -> None:
         """UnsupportedAction where a secret cannot be filled in, or does not belong there; for any thread."""

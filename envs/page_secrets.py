@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
@@ -10,14 +11,15 @@ from typing import Any, NamedTuple
 from playwright.sync_api import CDPSession, Page
 from playwright.sync_api import Error as PlaywrightError
 
-from .actions import Action, AnswerDialog, PressKeys, SetClipboard, TypeText
+from .actions import Action, AnswerDialog, SetClipboard, TypeText
 from .blur import blank, covered
 from .env import Frame
 from .errors import UnsupportedAction
 from .geometry import Region
+from .page_clipboard import SecretClipboard
 from .page_nodes import Node, PageNodes, View, world_of
 from .page_risk import PageRisks
-from .secrets import Secrets, is_paste, names_secrets
+from .secrets import Secrets, is_paste, names_secrets, pastes_selected
 from .tabs import send
 from .wording import describe
 
@@ -36,36 +38,67 @@ function () {
 """
 
 
+# Types into the field, if it still has the focus of its document; with the events of an input method.
+INSERT_JS = """
+function () {
+  return this.getRootNode().activeElement === this ? document.execCommand("insertText", false, %s) : null;
+}
+"""
+
+
 class PageSecrets:
     """Fills secrets in on the site the run began on and on allow-listed ones, and covers them in frames.
 
-    Covered are the fields that a secret was typed into, for as long as they are there, and all text that holds a value:
-    in other fields (as dots too), in frames, also of other processes, and in shadow roots, closed ones too. The browser
-    searches for it natively; scripts of the page neither run nor notice. Not covered: a part of a value outside of its
-    field, a value parted by tags, letters on a canvas or in a picture, in a native pop-up or a plug-in (PDF), those
-    that only a style sheet holds, and copies that a shadow or a reflection draws elsewhere. A page where nothing can be
-    looked for is covered as a whole. None of this costs anything before the first secret is typed.
+    Covered are the fields that a secret was typed or pasted into, for as long as they are there, and all text that
+    holds a value: in other fields (as dots too), in frames, also of other processes, and in shadow roots, closed ones
+    too. The browser searches for it natively; scripts of the page neither run nor notice. Not covered: a part of a
+    value outside of its field, a value parted by tags, letters on a canvas or in a picture, in a native pop-up or a
+    plug-in (PDF), those that only a style sheet holds, and copies that a shadow or a reflection draws elsewhere. A page
+    where nothing can be looked for is covered as a whole. None of this costs anything before the first secret is typed.
     """
 
-    def __init__(self, secrets: Secrets, nodes: PageNodes, risks: PageRisks) -> None:
-        self._secrets, self._nodes, self._risks = secrets, nodes, risks
+    def __init__(self, secrets: Secrets, nodes: PageNodes, risks: PageRisks, clipboard: SecretClipboard) -> None:
+        self._secrets, self._nodes, self._risks, self._clipboard = secrets, nodes, risks, clipboard
         self._fields: dict[Page, list[Node]] = {}
 
     def fill(self, page: Page, action: Action, held: Collection[str] = ()) -> Action:
         """The action with its secrets filled in. UnsupportedAction where they do not belong on this page."""
         match action:
             case TypeText() | SetClipboard() if names_secrets(action.text):
-                focused = self._nodes.focus(page) if isinstance(action, TypeText) else []
+                self._check_belongs(page, action, self._nodes.focus(page) if isinstance(action, TypeText) else [])
+                return action.model_copy(update={"text": self._secrets.fill(action.text)})
+            case _ if self._secrets.values and pastes_selected(action):
+                for frame in page.frames:
+                    self._check_origin(action, frame.url)
+            case _ if self._secrets.values and is_paste(action, held):  # of a secret that was copied
+                focused = self._nodes.focus(page)
                 self._check_belongs(page, action, focused)
-                text = self._secrets.fill(action.text)
-                if focused:
+                if focused and self._clipboard.may_hold_secret:
                     self._fields.setdefault(page, []).append(focused[-1])
-                return action.model_copy(update={"text": text})
-            case PressKeys() if self._secrets.values and is_paste({*action.keys, *held}):  # of a secret that was copied
-                self._check_belongs(page, action, self._nodes.focus(page))
             case _:
                 pass
         return action
+
+    def insert(self, page: Page, action: TypeText) -> None:
+        """Put a secret, named by the whole text, where the focus is. UnsupportedAction where it does not belong there.
+
+        In one go, and bound to the field that was looked at: keys would go to whatever takes the focus meanwhile.
+        """
+        value = self._secrets.fill(action.text)
+        for _ in range(TRIES):
+            focused = self._nodes.focus(page)
+            self._check_belongs(page, action, focused)
+            if not focused:
+                break
+            self._fields.setdefault(page, []).append(focused[-1])
+            match focused[-1].call(INSERT_JS % json.dumps(value)):
+                case True:
+                    return
+                case False:
+                    break
+                case _:  # the focus has moved on
+                    continue
+        raise UnsupportedAction(f"{describe(action)}: nothing that takes text has the focus: click its field first")
 
     def check_dialog(self, page_url: str, action: AnswerDialog | TypeText) -> None:
         """UnsupportedAction where a secret cannot be filled in, or not in a dialog of this page."""
@@ -93,8 +126,11 @@ class PageSecrets:
     def _check_belongs(self, page: Page, action: Action, focused: list[Node]) -> None:
         origins = [_origin(node.session, node.frame_id) for node in focused] or [page.url]
         for origin in origins:
-            if self._risks.is_elsewhere(origin):
-                raise UnsupportedAction(self._no_place_for(action, origin))
+            self._check_origin(action, origin)
+
+    def _check_origin(self, action: Action, origin: str) -> None:
+        if self._risks.is_elsewhere(origin):
+            raise UnsupportedAction(self._no_place_for(action, origin))
 
     def _no_place_for(self, action: Action, origin: str) -> str:
         home = self._risks.home or "none"

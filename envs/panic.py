@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import sys
 import threading
@@ -15,6 +16,8 @@ from .held import Held
 
 EVERY_S = 0.1  # between two looks
 CLOSE_LIMIT_S = 2.0  # for a display that does not answer
+PUSH_PT = 200.0  # against us, towards the corner, in one movement of ours; a mouse that was knocked goes less far
+STEEPNESS = 0.7  # cosine of how far from straight towards the corner a push may go
 NEAR_PT = 1  # of the corner: the pointer comes to rest on it or right beside it
 MASKS = {"shift": 1, "ctrl": 4}  # bits that no layout moves
 SIDES = {"ctrl": "Control_R", "shift": "Shift_R", "alt": "Alt_R", "meta": "Super_R"}  # the other key of that name
@@ -31,6 +34,8 @@ class Senses(Protocol):
 class PanicStop(threading.Thread):
     """Calls `stop` with a reason, once, when the person shoves the pointer into the corner or holds the panic keys.
 
+    While we move the pointer ourselves, pushing it towards the corner is enough.
+
     What `held` does is not theirs: a pointer that we have moved there ourselves stops nothing, nor keys that we hold.
     `corner_pt` is the top left one of the leftmost monitor.
     """
@@ -46,6 +51,7 @@ class PanicStop(threading.Thread):
     ) -> None:
         super().__init__(name="moonhand panic stop", daemon=True)
         self._senses, self._held, self._end_run = senses, held, stop
+        held.watches_pushes = True  # a pointer that we move all the time never gets to the corner
         self._corner_pt, self._keys = corner_pt, keys
         self._over = threading.Event()
 
@@ -59,6 +65,9 @@ class PanicStop(threading.Thread):
                     self._end_run("the pointer was put into the top left corner")
                     return
                 was_away = not is_there
+                if self._is_push(self._held.pushed_pt, self._held.places_pt):
+                    self._end_run("the pointer was pushed towards the top left corner")
+                    return
                 if self._keys and self._senses.holds(self._keys) and not self._held.holds_all(self._keys):
                     self._end_run(f"{'+'.join(self._keys)} was pressed")
                     return
@@ -71,6 +80,18 @@ class PanicStop(threading.Thread):
 
     def _is_corner(self, place_pt: tuple[float, float]) -> bool:
         return all(0 <= one - corner <= NEAR_PT for one, corner in zip(place_pt, self._corner_pt, strict=True))
+
+    def _is_push(self, pushed_pt: tuple[float, float], places_pt: tuple[tuple[float, float], ...]) -> bool:
+        """Whether somebody pushes the pointer, wherever we put it, towards the corner."""
+        length_pt = math.hypot(*pushed_pt)
+        if length_pt < PUSH_PT or not places_pt:
+            return False
+        away_pt = math.dist(places_pt[-1], self._corner_pt)
+        towards = sum(
+            push * (corner - place)
+            for push, place, corner in zip(pushed_pt, places_pt[-1], self._corner_pt, strict=True)
+        )
+        return towards > STEEPNESS * length_pt * away_pt
 
 
 def interrupt_main_thread() -> None:

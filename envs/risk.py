@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import mimetypes
+import re
 from collections.abc import Collection
 from pathlib import PurePosixPath
 from typing import Literal
@@ -43,17 +43,24 @@ SHELL_CHORDS: tuple[frozenset[str], ...] = tuple(
     for chord in (
         *("alt+f4", "alt+f2", "alt+f1", "alt+tab", "alt+escape", "alt+space", "ctrl+escape"),  # the window manager's
         *("ctrl+w", "ctrl+q", "ctrl+n", "ctrl+t", "ctrl+tab", "ctrl+f4"),  # windows and tabs
-        *("ctrl+l", "f6", "ctrl+o", "ctrl+j"),  # address bar, open a file, downloads
+        *("ctrl+pageup", "ctrl+pagedown", *(f"ctrl+{number}" for number in range(1, 10))),
+        *("ctrl+l", "ctrl+k", "ctrl+e", "f6", "ctrl+o", "ctrl+j"),  # address bar, open a file, downloads
+        *("f10", "menu", "shift+escape", "ctrl+shift+delete"),  # menus, task manager, clear all data
         *("f12", "ctrl+shift+i", "ctrl+shift+j", "ctrl+shift+c", "ctrl+shift+k"),  # developer tools
     )
 )
 REACHING = frozenset(("ctrl", "alt", "meta"))  # modifiers that make a command of a key
-DOCUMENTS = frozenset(
+# What a browser shows, by the ends of names: pages and what makes them, text, pictures, sound and film.
+SHOWN = frozenset(
     (
-        *("text/html", "application/xhtml+xml", "text/plain", "text/xml", "application/xml", "application/json"),
-        *("text/css", "text/javascript", "application/javascript"),
+        *("html", "htm", "xhtml", "xht", "shtml", "stm", "php", "phtml", "asp", "aspx", "ashx", "axd", "jsp", "jspx"),
+        *("jsf", "do", "action", "cgi", "fcgi", "pl", "py", "rb", "cfm", "mvc", "xml", "xsl", "txt", "md", "json"),
+        *("js", "mjs", "css", "png", "apng", "jpg", "jpeg", "jfif", "gif", "webp", "avif", "svg", "bmp", "ico"),
+        *("mp3", "m4a", "aac", "ogg", "oga", "opus", "wav", "flac", "mp4", "m4v", "webm", "ogv"),
     )
-)  # what a browser shows, beside pictures, sound and film
+)
+SHOWN_TYPES = ("text/html", "text/plain", "image/", "audio/", "video/")  # of documents in their own address
+_ENDING = re.compile(r"\.([a-z0-9]{1,12})", re.IGNORECASE)
 
 
 def risks_of(action: Action, held: Collection[str] = ()) -> frozenset[Risk]:
@@ -94,16 +101,19 @@ def risks_of(action: Action, held: Collection[str] = ()) -> frozenset[Risk]:
 
 
 def is_download(url: str) -> bool:
-    """Whether the end of the URL's path names a kind of file that a browser does not show."""
+    """Whether the end of the URL's path names a kind of file that is not known to be shown by browsers."""
     try:
-        name = PurePosixPath(unquote(urlsplit(url).path)).name
+        parts = urlsplit(url)
     except ValueError:
         return False
-    kind, encoding = mimetypes.MimeTypes().guess_type(name, strict=False)
-    if kind is None and encoding is None:
+    if parts.scheme == "data":
+        kind = re.split("[;,]", parts.path)[0].strip().lower()
+        return bool(kind) and not kind.startswith(SHOWN_TYPES)
+    if parts.scheme not in ("", "http", "https", "file", "ftp", "blob", "filesystem"):
         return False
-    is_shown = kind in DOCUMENTS or str(kind).partition("/")[0] in ("image", "audio", "video")
-    return encoding is not None or not is_shown
+    name = PurePosixPath(unquote(parts.path).partition(";")[0]).name.rstrip(". ")
+    ending = _ENDING.fullmatch(PurePosixPath(name).suffix)
+    return ending is not None and not ending[1].isdigit() and ending[1].lower() not in SHOWN
 
 
 def in_words(risks: Collection[Risk]) -> str:
@@ -117,7 +127,8 @@ def _of_chord(keys: set[str]) -> set[Risk]:
         risks.add("submit")
     keys = {key.lower() for key in keys}
     beyond = "meta" in keys or {"ctrl", "alt"} <= keys or "printscreen" in keys
-    beyond = beyond or ("alt" in keys and any(len(key) == 1 for key in keys))  # menus, and a page's access keys
+    # A lone alt opens the menus, and with a letter it presses a page's access keys.
+    beyond = beyond or keys == {"alt"} or ("alt" in keys and any(len(key) == 1 for key in keys))
     if beyond or any(chord <= keys for chord in SHELL_CHORDS):
         risks.add("shell")
     return risks

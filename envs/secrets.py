@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Generator, Mapping
 from contextlib import contextmanager
 from typing import Any, cast
 
+from .actions import Action, Click, Drag, KeyDown, MouseDown, MouseUp, PressKeys, TypeText
 from .errors import EnvError, UnsupportedAction
 
 SecretLookup = Callable[[str], str | None]  # name -> value, None where there is none
@@ -60,6 +61,15 @@ class Secrets:
             text = form.sub(lambda _, name=name: name, text)
         return text
 
+    def mask_name(self, name: str) -> str:
+        """The same for a file's name, where browsers and we put others for some characters."""
+        name = self.mask(name)
+        for secret, value in self._used.items():
+            if sum(map(str.isalnum, value)) >= SHORT:
+                written = "".join(re.escape(char) if char.isalnum() else r"[\W_]{0,3}" for char in value)
+                name = re.sub(written, lambda _, secret=secret: placeholder(secret), name, flags=re.IGNORECASE)
+        return name
+
     def mask_all(self, value: Any) -> Any:
         """The same for every string in plain JSON values."""
         if not self._hidden:
@@ -102,9 +112,32 @@ def names_secrets(text: str) -> bool:
     return _OPENING.search(text) is not None
 
 
-def is_paste(keys: Collection[str]) -> bool:
-    """Whether keys that are down together paste what is on the clipboard, which may be a secret."""
-    return any(chord <= set(keys) for chord in PASTES)
+def is_paste(action: Action, held: Collection[str] = ()) -> bool:
+    """Whether its keys, with those that are down already, paste what is on the clipboard, which may be a secret."""
+    match action:
+        case PressKeys():
+            pressed = action.keys
+        case KeyDown():
+            pressed = (action.key,)
+        case TypeText():
+            pressed = tuple(action.text)
+        case _:
+            return False
+    keys = {key.lower() for key in (*pressed, *held)}
+    return any(chord <= keys for chord in PASTES)
+
+
+def pastes_selected(action: Action) -> bool:
+    """Whether it pastes what was selected last, on X."""
+    return isinstance(action, Click | MouseDown | MouseUp | Drag) and action.button == "middle"
+
+
+def pieces(action: TypeText) -> list[Action]:
+    """The same in parts, each of which is typed: the names of secrets stand alone."""
+    parts: list[Action] = [TypeText(text="", clear=True)] if action.clear else []
+    texts = re.split(f"({_NAMED.pattern.replace('(', '(?:', 1)})", action.text)
+    parts += [TypeText(text=text, via=action.via) for text in texts if text]
+    return [*parts, PressKeys(keys=("enter",))] if action.submit else parts
 
 
 def placeholder(name: str) -> str:

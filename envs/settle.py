@@ -63,21 +63,11 @@ def settle_pixels(
     that was never seen to move is still, even where the limit comes before the quiet time. Pixels cannot tell a screen
     at rest from one that will change after a pause (a timer, an answer from the network) longer than `quiet_s`.
     """
-    start_s = still_since_s = time.perf_counter()
-    pixels_HW3 = grab()
-    motion = _Motion(moving, endless_s)
-    while True:
-        now_s = time.perf_counter()
-        if (is_quiet := now_s - still_since_s >= quiet_s) or now_s - start_s >= limit_s:
-            has_moved = still_since_s > start_s
-            before = () if moving is None else regions_of(moving)
-            waited_for = ("changes",) if has_moved else ()
-            return Settled(is_quiet or not has_moved, waited_for, motion.num_places, before), pixels_HW3
-        pause(min(EVERY_S, max(0.001, still_since_s + quiet_s - now_s)))
-        before_HW3, pixels_HW3 = pixels_HW3, grab()
-        tiles = changed_tiles(before_HW3, pixels_HW3)
-        if tiles is not None and motion.is_news(tiles, time.perf_counter()):
-            still_since_s = time.perf_counter()
+    watch = PixelWatch(grab, moving, endless_s=endless_s)
+    while watch.quiet_s < quiet_s and watch.age_s < limit_s:
+        pause(min(EVERY_S, max(0.001, quiet_s - watch.quiet_s)))
+        watch.look()
+    return watch.settled(watch.quiet_s >= quiet_s or not watch.has_moved), watch.pixels_HW3
 
 
 def wait_until_changed(
@@ -94,6 +84,49 @@ def wait_until_changed(
             return False
         pause(EVERY_S)
     return True
+
+
+class PixelWatch:
+    """A screen that is looked at again and again: what it shows, and for how long it has been still.
+
+    What was `moving` before, what has moved for `endless_s` and a text caret do not count as a change.
+    """
+
+    def __init__(
+        self, grab: Callable[[], Pixels], moving: Tiles | None = None, *, endless_s: float = ENDLESS_S
+    ) -> None:
+        self._grab, self._moving, self._motion = grab, moving, _Motion(moving, endless_s)
+        self._start_s = self._still_since_s = time.perf_counter()
+        self.pixels_HW3 = grab()
+        self.look_s = time.perf_counter() - self._start_s  # what the last look took
+
+    def look(self) -> None:
+        """Look once more."""
+        start_s = time.perf_counter()
+        before_HW3, self.pixels_HW3 = self.pixels_HW3, self._grab()
+        tiles = changed_tiles(before_HW3, self.pixels_HW3)
+        if tiles is not None and self._motion.is_news(tiles, start_s):
+            self._still_since_s = start_s
+        self.look_s = time.perf_counter() - start_s
+
+    @property
+    def age_s(self) -> float:
+        """Since the first look."""
+        return time.perf_counter() - self._start_s
+
+    @property
+    def quiet_s(self) -> float:
+        """Since the last change; at first, since the first look."""
+        return time.perf_counter() - self._still_since_s
+
+    @property
+    def has_moved(self) -> bool:
+        return self._still_since_s > self._start_s
+
+    def settled(self, is_still: bool) -> Settled:
+        """What has been seen so far, in short."""
+        before = () if self._moving is None else regions_of(self._moving)
+        return Settled(is_still, ("changes",) if self.has_moved else (), self._motion.num_places, before)
 
 
 class _Motion:

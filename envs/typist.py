@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import sys
-import time
 import unicodedata
 from collections.abc import Iterator
 
@@ -41,7 +40,8 @@ class Typist:
         """UnsupportedAction, mostly before anything is touched, where a character cannot be typed that way."""
         hands = self._held.hands
         lines = _lines(action.text)
-        hard = [line for line in lines if not all(_can(hands, character) for character in line)]
+        easy = {character for character in set(action.text) if _can(hands, character)}
+        hard = [line for line in lines if not easy.issuperset(line)]
         pastes = action.via == "paste" or (bool(hard) and action.via == "auto" and self._may_paste(hands))
         self._check(action, hands, "".join(lines if action.via == "paste" else hard), pastes=pastes)
         if action.clear:
@@ -72,7 +72,7 @@ class Typist:
     def chord(self, keys: tuple[str, ...], hold_s: float = 0.0) -> None:
         """Press them together."""
         with self._held.holding(keys):
-            time.sleep(max(hold_s, self._gap_s))
+            self._held.pause(max(hold_s, self._gap_s))
 
     def _check(self, action: TypeText, hands: Hands, hard: str, *, pastes: bool) -> None:
         if strange := next((one for one in action.text if unicodedata.category(one) == "Cs"), None):
@@ -100,7 +100,7 @@ class Typist:
 
     def _keys(self, hands: Hands, line: str) -> None:
         """Key by key, with borrowed keys for as many of the other characters at once as there are."""
-        hard = {one for one in line if not _can(hands, one)}
+        hard = {one for one in set(line) if not _can(hands, one)}
         for text, others in _batches(line, hard, self._num_spare_keys() if hard else 0):
             self._batch(hands, text, others)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import Xlib.display
 import Xlib.error
 from Xlib import X
+from Xlib.protocol import event
 
 from .errors import EnvError, NoDisplay
 from .geometry import Region
@@ -16,7 +18,7 @@ def connect(display: str | None) -> Any:
     """A connection to an X display, named or the one in DISPLAY. NoDisplay where it does not answer."""
     try:
         return Xlib.display.Display(display)  # its types know no extensions
-    except (Xlib.error.DisplayError, OSError) as error:
+    except (Xlib.error.DisplayError, Xlib.error.ConnectionClosedError, OSError) as error:
         raise NoDisplay(f"the X display does not answer ({error}): start one, or use VirtualDisplay") from error
 
 
@@ -51,6 +53,23 @@ def focused_class(connection: Any) -> str:
     except Xlib.error.XError:  # it has just closed
         pass
     return ""
+
+
+def wait_for_manager(connection: Any, limit_s: float) -> None:
+    """Until the window manager has done what it was told before, where there is one that answers."""
+    ask, answer = (connection.intern_atom(name) for name in ("_NET_REQUEST_FRAME_EXTENTS", "_NET_FRAME_EXTENTS"))
+    root = connection.screen().root
+    supported = root.get_full_property(connection.intern_atom("_NET_SUPPORTED"), X.AnyPropertyType)
+    if supported is None or ask not in supported.value:
+        return
+    window = root.create_window(0, 0, 1, 1, 0, X.CopyFromParent, event_mask=X.PropertyChangeMask)
+    question = event.ClientMessage(window=window, client_type=ask, data=(32, [0] * 5))
+    end_s, ask_at_s = time.monotonic() + limit_s, 0.0
+    while window.get_full_property(answer, X.AnyPropertyType) is None and (now_s := time.monotonic()) < end_s:
+        if now_s >= ask_at_s:  # again: one that is just starting hears nothing
+            root.send_event(question, event_mask=X.SubstructureRedirectMask | X.SubstructureNotifyMask)
+            ask_at_s = now_s + 0.1
+        time.sleep(0.002)
 
 
 class WindowFinder:

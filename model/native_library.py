@@ -47,9 +47,10 @@ class Library:
 
 @dataclass(frozen=True)
 class Unavailable:
-    """Why there is no native code here."""
+    """Why there is no native code here; `cache_dir` where it is that this folder cannot be written."""
 
     reason: str
+    cache_dir: Path | None = None
 
 
 def load_library(cache_dir: Path | None = None, *, target: Sequence[str] = NATIVE) -> Library | Unavailable:
@@ -70,7 +71,11 @@ def load_library(cache_dir: Path | None = None, *, target: Sequence[str] = NATIV
                     return Library(ctypes.CDLL(str(path)), path, compiler)
                 except OSError:  # a damaged file is made anew
                     path.unlink(missing_ok=True)
-            _build(compiler, target, openmp, path)
+            try:
+                unfinished = _unfinished(path)
+            except OSError as error:
+                return Unavailable(f"the cache folder {folder} cannot be written: {error.strerror}", folder)
+            _build(compiler, target, openmp, unfinished, path)
             return Library(ctypes.CDLL(str(path)), path, compiler)
         except subprocess.TimeoutExpired:
             reasons.append(f"{compiler} took more than {BUILD_LIMIT_S:.0f} s")
@@ -118,11 +123,15 @@ def _fingerprint(compiler: str, target: Sequence[str], openmp: Path) -> str:
     return digest.hexdigest()[:20]
 
 
-def _build(compiler: str, target: Sequence[str], openmp: Path, path: Path) -> None:
-    """Into a file beside it first: whoever sees `path` sees all of it."""
+def _unfinished(path: Path) -> str:
+    """An empty file beside it: whoever sees `path` is to see all of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, unfinished = tempfile.mkstemp(suffix=".so", dir=path.parent)
     os.close(handle)
+    return unfinished
+
+
+def _build(compiler: str, target: Sequence[str], openmp: Path, unfinished: str, path: Path) -> None:
     source = str(Path(__file__).parent / SOURCES[0])
     try:
         subprocess.run(

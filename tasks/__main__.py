@@ -1,6 +1,36 @@
-"""`python -m moonhand.tasks` is `moonhand`."""
+"""The `moonhand` command, also as `python -m moonhand.tasks`.
 
-from .cli import main
+While its parts are still being loaded, which takes a second or two, Ctrl-C ends it with one line too.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from types import FrameType
+
+STOPPED = 130
+
+
+def main() -> None:
+    """Load the command line and run it."""
+    before = signal.signal(signal.SIGINT, _leave)
+    from .cli import main as run
+
+    signal.signal(signal.SIGINT, before)
+    try:
+        run()
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        sys.exit(STOPPED)
+
+
+def _leave(signum: int, frame: FrameType | None) -> None:
+    """At once: nothing is open yet, and an exception would come out of the middle of somebody's import."""
+    os.write(sys.stderr.fileno(), b"stopped\n")
+    os._exit(STOPPED)
+
 
 if __name__ == "__main__":
     main()

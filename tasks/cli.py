@@ -1,7 +1,7 @@
 """The command line. It alone reads flags and the environment, prints, and picks classes.
 
 Exit codes: 0 ok, 1 the task failed, 2 usage, 3 environment, 4 model, 5 refused, 6 a person is needed, 130 stopped,
-143 stopped by SIGTERM.
+143 stopped by SIGTERM, 129 by SIGHUP (the terminal was closed).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from .console import (
     people,
     plain_errors,
     print_json,
-    stopping_on_sigterm,
+    stopping_on_signals,
     with_plain_errors,
     write_file,
 )
@@ -67,8 +67,8 @@ app.add_typer(profiles_app, name="profiles")
 
 
 def main() -> None:
-    """The `moonhand` command. SIGTERM stops it as Ctrl-C does."""
-    with stopping_on_sigterm():
+    """The `moonhand` command. SIGTERM and SIGHUP stop it as Ctrl-C does."""
+    with stopping_on_signals():
         app()
 
 

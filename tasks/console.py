@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
+from tempfile import TemporaryFile
 from types import FrameType
 from typing import Annotated, Any
 
@@ -22,7 +24,8 @@ from rich.console import Console
 from .errors import BadRequest, TaskError
 
 OK, TASK_FAILED, USAGE, ENVIRONMENT, MODEL, REFUSED, NEEDS_USER, STOPPED = 0, 1, 2, 3, 4, 5, 6, 130
-TERMINATED = 143
+SIGNAL_BASE = 128  # 143 is SIGTERM, 129 SIGHUP
+SAME_S = 1.0  # signals closer together are one: a terminal that is closed sends SIGHUP, and its shell again
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, for programs.")]
 ModelFlag = Annotated[
@@ -60,6 +63,15 @@ def write_file(path: Path, content: bytes) -> None:
         path.write_bytes(content)
     except OSError as error:
         raise BadRequest(f"{path} cannot be written: {error.strerror}") from error
+
+
+def why_not_writable(path: Path) -> str | None:
+    """Why the file that is there, or a new one in the folder, cannot be written; None where it can."""
+    try:
+        with TemporaryFile(dir=path) if path.is_dir() else path.open("ab"):
+            return None
+    except OSError as error:
+        return error.strerror or str(error)
 
 
 @dataclass(frozen=True)
@@ -113,23 +125,30 @@ def plain_errors(as_json: bool = False) -> Generator[None]:
 
 
 @contextmanager
-def stopping_on_sigterm() -> Generator[None]:
-    """Take SIGTERM for Ctrl-C, whatever runs, and leave with TERMINATED then."""
-    heard: list[int] = []
+def stopping_on_signals() -> Generator[None]:
+    """Take SIGTERM, and SIGHUP unless it is ignored (`nohup`), for Ctrl-C, and leave with SIGNAL_BASE + its number.
+
+    A terminal that is gone takes no last words: what cannot be written then is no error.
+    """
+    heard: list[tuple[int, float]] = []
 
     def stop(signum: int, frame: FrameType | None) -> None:
-        heard.append(signum)
-        raise KeyboardInterrupt
+        now_s = time.monotonic()
+        if not heard or now_s > heard[-1][1] + SAME_S:
+            heard.append((signum, now_s))
+            raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, stop)
+    signums = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {signum: signal.signal(signum, stop) for signum in signums if signal.getsignal(signum) != signal.SIG_IGN}
     try:
         yield
-    except (SystemExit, KeyboardInterrupt) as left:
-        if heard and (isinstance(left, KeyboardInterrupt) or left.code == STOPPED):
-            raise SystemExit(TERMINATED) from None
+    except (SystemExit, KeyboardInterrupt, OSError) as left:
+        if heard and (not isinstance(left, SystemExit) or left.code == STOPPED):
+            raise SystemExit(SIGNAL_BASE + heard[0][0]) from None
         raise
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
 
 
 def with_plain_errors(command: Callable[..., None]) -> Callable[..., None]:

@@ -67,7 +67,10 @@ def check_decoding() -> Finding:
     library = load_library()
     if isinstance(library, Unavailable):
         detail = f"by PyTorch alone: {library.reason}"
-        return Finding("model", "decoding", False, False, detail, "sudo apt-get install gcc")
+        mend = "sudo apt-get install gcc"
+        if library.cache_dir is not None:
+            mend = "export XDG_CACHE_HOME=$PWD/.cache  # or any folder that you may write"
+        return Finding("model", "decoding", False, False, detail, mend)
     detail = f"compiled by {library.compiler}, in {library.path.parent}"
     return Finding("model", "decoding", True, False, detail)
 

@@ -19,6 +19,7 @@ from .approving import printable
 
 HEADINGS = ("#", "action", "looked for", "point", "sure", "capture", "model", "act", "settle")
 TIMES = ("capture", "model", "act", "settle")  # milliseconds
+WARNING = "yellow"
 
 
 class StepTable:
@@ -28,7 +29,7 @@ class StepTable:
         """`keyboard` is where answers come from; None: standard input."""
         self._console = console
         self._keyboard = keyboard
-        self._rows: list[tuple[bool, tuple[str, ...]]] = []
+        self._rows: list[tuple[str, tuple[str, ...]]] = []  # with their styles
         self._live = (
             Live(console=console, auto_refresh=False, vertical_overflow="visible") if console.is_terminal else None
         )
@@ -47,17 +48,18 @@ class StepTable:
             self._live.stop()
 
     def add(self, step: Step) -> None:
-        """Show one more step, with its error under it if it has one."""
+        """Show one more step, and under it what happened on the side: its error, what was blocked or downloaded."""
         cells = step_cells(step)
-        self._rows.append((False, cells))
-        if step.error:
-            self._rows.append((True, ("", step.error, *("" for _ in HEADINGS[2:]))))
+        self._rows.append(("", cells))
+        notes = step_notes(step)
+        for style, words in notes:
+            self._rows.append((style, ("", words, *("" for _ in HEADINGS[2:]))))
         if self._live is not None:
             self._live.update(self._table(), refresh=True)
             return
         self._print_line(cells)
-        if step.error:
-            self._console.print(f"     {step.error}", markup=False, highlight=False, soft_wrap=True)
+        for style, words in notes:
+            self._console.print(f"     {words}", style=style, markup=False, highlight=False, soft_wrap=True)
 
     @contextmanager
     def paused(self) -> Generator[None]:
@@ -82,8 +84,8 @@ class StepTable:
         for heading in HEADINGS:
             is_number = heading in ("#", "sure", *TIMES)
             table.add_column(f"{heading} ms" if heading in TIMES else heading, justify="right" if is_number else "left")
-        for is_error, cells in self._rows:
-            table.add_row(*map(escape, cells), style="yellow" if is_error else "")
+        for style, cells in self._rows:
+            table.add_row(*map(escape, cells), style=style)
         return table
 
     def _print_line(self, cells: tuple[str, ...]) -> None:
@@ -112,3 +114,20 @@ def step_cells(step: Step) -> tuple[str, ...]:
         "" if step.confidence is None else f"{step.confidence:.0%}",
         *(f"{seconds_s * 1000:.0f}" for seconds_s in (step.capture_s, step.model_s, step.act_s, step.settle_s)),
     )
+
+
+def step_notes(step: Step) -> tuple[tuple[str, str], ...]:
+    """What is to be told of a step beyond its row, each with its style."""
+    if step.error:
+        return ((WARNING, _in_one_line(step.error)),)
+    if step.effect is None or step.action is None:
+        return ()
+    said, action = step.effect.detail, describe(step.action)
+    notes = said.removeprefix(action).removeprefix("; ") if said.startswith(action) else said.partition("; ")[2]
+    if not notes:
+        return ()
+    return ((WARNING if "blocked: " in notes else "dim", _in_one_line(notes)),)
+
+
+def _in_one_line(words: str) -> str:
+    return " ".join(printable(words).split())

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ..envs import Env, Region, Size
+from .console import why_not_writable
 from .errors import BadRequest
 
 if TYPE_CHECKING:
@@ -57,6 +58,11 @@ class ScreenChoice:
             raise BadRequest(
                 "--attach works in a browser as it is: leave out --user-data, --storage-state and --surface"
             )
+        for flag, folder in (("--user-data", self.user_data), ("--downloads", self.downloads)):
+            if folder is not None:
+                _check_folder(flag, folder.expanduser())
+        if self.storage_state is not None and not self.storage_state.is_file():
+            raise BadRequest(f"--storage-state: there is no file {self.storage_state}: save_storage_state writes one")
         if self.start is not None and self.virtual is None:
             raise BadRequest("--start needs a display of its own: add --virtual 1280x800")
         if self.url is not None or self.attach is not None:
@@ -128,6 +134,15 @@ def open_screen(choice: ScreenChoice) -> Generator[Env]:
         if choice.start is not None:
             _start_program(stack, env, choice.start, display.environ())
         yield env
+
+
+def _check_folder(flag: str, folder: Path) -> None:
+    """BadRequest unless it is a folder that can be written to, or can be made."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise BadRequest(f"{flag} {folder}: {there} is a file: name a folder")
+    if (why := why_not_writable(there)) is not None:
+        raise BadRequest(f"{flag} {folder}: {there} cannot be written to ({why}): name another folder")
 
 
 def _region_of(text: str) -> Region:

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from ..envs import Frame
+from .console import why_not_writable
 from .errors import BadRequest
 
 
@@ -39,6 +40,8 @@ def check_writable(path: Path, *, suffix: str = ".png") -> None:
         raise BadRequest(f"{path}: pictures are written as {suffix}; name the file {path.stem}{suffix}")
     if path.is_dir() or not path.parent.is_dir():
         raise BadRequest(f"{path} cannot be written: create its folder first, with mkdir -p {path.parent}")
+    if (why := why_not_writable(path if path.exists() else path.parent)) is not None:
+        raise BadRequest(f"{path} cannot be written ({why}): name another place")
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -93,7 +93,8 @@ def _stops_until_heard() -> Generator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {signum: signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGTERM)}
+    names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {signum: signal.getsignal(signum) for signum in map(signal.Signals.__getitem__, names)}
     agains: list[threading.Timer] = []
 
     def hear(signum: int, frame: FrameType | None) -> None:

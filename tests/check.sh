@@ -7,7 +7,7 @@ bin=.venv/bin
 
 "$bin/ruff" format --check .
 "$bin/ruff" check .
-PYRIGHT_PYTHON_IGNORE_WARNINGS=1 "$bin/pyright"
+PYRIGHT_PYTHON_IGNORE_WARNINGS=1 "$bin/pyright" --threads 2
 if [ $# -gt 0 ]; then
     "$bin/python" -m pytest "$@"
 else

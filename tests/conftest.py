@@ -13,15 +13,20 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from moonhand.envs import INSTALL_CHROMIUM, NoDisplay, Size, VirtualDisplay, find_chromium
 
-SCREENS_FIRST = ("envs", "tasks")  # folders under tests/
+LONGEST_FIRST = ("model/test_kernels.py", "test_packaging.py")  # 20 s of one test: under tests/, as the next
+SCREENS_FIRST = ("envs", "tasks")
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Workers begin with what waits for screens: the long files are then not the last ones."""
+    """Workers begin with what is long and what waits for screens: one that comes last would run alone."""
+
+    def rank(item: pytest.Item) -> int:
+        path = item.path.relative_to(Path(__file__).parent)
+        return 0 if path.as_posix() in LONGEST_FIRST else 1 if path.parts[0] in SCREENS_FIRST else 2
+
     if hasattr(config, "workerinput"):
-        tests = Path(__file__).parent
-        items.sort(key=lambda item: item.path.relative_to(tests).parts[0] not in SCREENS_FIRST)
+        items.sort(key=rank)
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +35,15 @@ def chromium() -> str:
     found = find_chromium()
     if found is None:
         pytest.fail(f"these tests need a Chromium: {INSTALL_CHROMIUM}")
+    return found
+
+
+@pytest.fixture(scope="session")
+def whole_chromium() -> str:
+    """As `chromium`, but never a headless shell: for what that lacks, such as preferences and chrome:// pages."""
+    found = find_chromium(headless=False)
+    if found is None:
+        pytest.fail(f"these tests need a whole Chromium: {INSTALL_CHROMIUM}")
     return found
 
 

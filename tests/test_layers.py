@@ -20,7 +20,7 @@ HOMES = {  # library -> the folders or files that may import it
         f"envs/{name}.py"
         for name in ("hands", "display", "clipboard", "apps", "windows", "keymap", "panic", "target_sheet", "x_probes")
     ),
-    "playwright": ("envs/browser.py", "envs/launch.py", "envs/tabs.py", "envs/page_", "envs/dialog_picture.py"),
+    "playwright": ("envs/open_browser.py", "envs/launch.py", "envs/tabs.py", "envs/page_", "envs/dialog_picture.py"),
     "typer": ("tasks/",),
     "rich": ("tasks/",),
 }

@@ -131,6 +131,16 @@ def test_stop_ends_the_run_before_the_action(trajectory: Trajectory) -> None:
     assert read_trajectory(trajectory.path).steps[1].decision == "stop"
 
 
+def test_what_is_no_decision_or_no_policy_is_an_error_that_says_what_is(trajectory: Trajectory) -> None:
+    def ask(request: Request) -> Decision:
+        return True  # pyright: ignore[reportReturnType] - as somebody may write it
+
+    with pytest.raises(TypeError, match=r"`ask` gave back True: give Yes\(\)"):
+        run_to_end(Screen(), ScriptedPolicy([CLICK]), "", trajectory, approve=Approval("always", ask))
+    with pytest.raises(ValueError, match="approve is one of never, sensitive, always, got 'bogus'"):
+        Approval("bogus")  # pyright: ignore[reportArgumentType]
+
+
 @pytest.mark.parametrize("policy", ["sensitive", "always"])
 def test_with_nobody_there_the_run_ends_with_the_question_and_nothing_is_done(
     trajectory: Trajectory, policy: str

@@ -58,6 +58,8 @@ def test_what_was_written_is_read_back(tmp_path: Path) -> None:
         "success": None,
         "steps": 3,
         "trajectory": str(tmp_path / "run"),
+        "answer": "42",
+        "error": None,
     }
     assert recording.run["policy"] == {"kind": "none"}
     assert {"moonhand", "python", "torch", "playwright"} <= set(recording.run["versions"])
@@ -202,6 +204,7 @@ def test_a_disk_that_takes_no_more_is_one_error_and_the_rest_stays_readable(tmp_
     recording = read_trajectory(tmp_path / "run")
     assert told.stderr == ""
     assert f"the {len(recording.steps)} steps written so far stay readable" in told.stdout
+    assert f"Performed, but not kept: step {len(recording.steps) + 1}, type 'xxx" in told.stdout
     assert 5 < len(recording.steps) < 40
     assert recording.problems == ()
     assert recording.run["status"] == "error"

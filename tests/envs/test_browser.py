@@ -312,7 +312,7 @@ def test_ctrl_c_ends_the_browser_and_the_program(chromium: str) -> None:
     program = (
         "from moonhand.envs import *\n"
         f"with BrowserEnv(BrowserConfig(url='about:blank', executable={chromium!r})) as env:\n"
-        "    print(env._thread.process_id, flush=True)\n"
+        "    print(env._parts[0].thread.process_id, flush=True)\n"
         "    env.perform(Wait(seconds_s=60))\n"
     )
     with subprocess.Popen(

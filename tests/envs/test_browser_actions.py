@@ -137,6 +137,23 @@ def test_a_button_is_held_over_moves_and_a_drag_holds_keys(board: BrowserEnv) ->
     assert len(events(board, "keyup", "key")) == 2
 
 
+def test_a_drag_takes_its_time_and_passes_through_its_path(board: BrowserEnv) -> None:
+    board.evaluate(
+        "(() => { window.way = []; for (const kind of ['mousedown', 'mousemove', 'mouseup']) addEventListener(kind,"
+        "(event) => way.push([event.clientX, event.clientY, event.buttons, event.timeStamp])) })()"
+    )
+    path = (Point(60, 60), Point(360, 60), Point(360, 160))
+    effect = board.perform(Drag(path=path, duration_s=0.4))
+    assert effect.detail.startswith("drag (60, 60) to (360, 160) in 0.4 s")
+    _, (*first, _, down_ms), *moves, (*last, is_down, up_ms) = board.evaluate("way")  # the first moves to its start
+    assert (first, last, is_down) == ([30, 30], [180, 80], 0)
+    assert 300 < up_ms - down_ms < 1500
+    assert len(moves) >= 8
+    corner_ms = min(ms for x, _, _, ms in moves if x == 180)
+    assert 0.5 < (corner_ms - down_ms) / (up_ms - down_ms) < 0.9  # three quarters of the way
+    assert all(buttons == 1 and (y == 30 or x == 180) for x, y, buttons, _ in moves)
+
+
 @pytest.mark.parametrize(
     ("scroll", "reached"),
     [

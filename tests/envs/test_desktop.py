@@ -21,6 +21,7 @@ from moonhand.envs import (
     Drag,
     EnvError,
     GetClipboard,
+    KeyDown,
     Move,
     Navigate,
     NoDisplay,
@@ -259,11 +260,28 @@ def test_nothing_stays_down_after_a_signal(
 
 
 def test_the_handlers_of_the_program_are_back_after_close(virtual_display: VirtualDisplay) -> None:
-    before = [signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGTERM)]
-    with DesktopEnv(DesktopConfig(display=virtual_display.display)) as env:
-        assert [signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGTERM)] != before
-        env.close()
-    assert [signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGTERM)] == before
+    def handlers() -> list[object]:
+        return [signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
+
+    def hear(*_: object) -> None:
+        heard.append(nothing_is_held(virtual_display.display))
+
+    config = DesktopConfig(display=virtual_display.display)
+    former = signal.signal(signal.SIGTERM, hear)
+    heard: list[bool] = []
+    try:
+        before = handlers()
+        with DesktopEnv(config) as env:
+            other = DesktopEnv(config).__enter__()
+            env.close()  # in the order they were opened
+            other.perform(KeyDown(key="shift"))
+            signal.raise_signal(signal.SIGTERM)
+            assert heard == [True]
+            assert not set(handlers()) & set(before)
+            other.close()
+        assert handlers() == before
+    finally:
+        signal.signal(signal.SIGTERM, former)
     with pytest.raises(EnvError, match="not open"):
         env.observe()
 

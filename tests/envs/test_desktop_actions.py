@@ -255,9 +255,9 @@ def test_what_is_held_over_actions_is_let_go_after_a_signal(virtual_display: Vir
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
         assert num_held(virtual_display) == 2
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGHUP)
         process.communicate(timeout=60)
-    assert process.returncode == 128 + signal.SIGTERM
+    assert process.returncode == 128 + signal.SIGHUP
     assert num_held(virtual_display) == 0
 
 

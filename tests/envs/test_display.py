@@ -5,12 +5,16 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-from moonhand.envs import NoDisplay, Size, VirtualDisplay
+from moonhand.envs import EnvError, NoDisplay, Size, VirtualDisplay
 from moonhand.envs.capture import ScreenCapture
 from moonhand.envs.display import _tidy_up  # pyright: ignore[reportPrivateUsage]
+from moonhand.envs.hands import XTestHands
+from moonhand.envs.held import Held
 
 pytestmark = pytest.mark.display
 
@@ -47,9 +51,20 @@ def test_a_body_that_raises_leaves_nothing_behind() -> None:
 
 
 def test_a_server_that_is_killed_leaves_nothing_behind() -> None:
-    with VirtualDisplay(Size(320, 200), wm=True) as screen:
+    with ThreadPoolExecutor() as starter:  # a thread that ends: the display does not
+        screen = starter.submit(VirtualDisplay(Size(320, 200), wm=True).__enter__).result()
+    with closing(screen):
         name = screen.display
+        ScreenCapture(display=name).close()
+        with pytest.raises(EnvError, match=f"runs already, as {name}"):
+            screen.__enter__()
         pids = [newest(program) for program in ("Xvfb", "openbox")]
+        held = Held(lambda: XTestHands(name), gap_s=0)
+        held.press("shift")
+        os.kill(pids[0], signal.SIGSTOP)
+        start_s = time.monotonic()
+        held.release_afresh()
+        assert time.monotonic() - start_s < 10, "a display that does not answer keeps nobody from leaving"
         os.kill(pids[0], signal.SIGKILL)
     assert not socket_of(name).exists()
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids)

@@ -202,8 +202,8 @@ def test_a_pixel_of_the_frame_is_one_of_the_display_at_every_scale(serve: Serve,
         rows, columns = np.flatnonzero(is_pad_HW.any(axis=1)), np.flatnonzero(is_pad_HW.any(axis=0))
         assert rows.tolist() == list(range(round(200 * scale), round(260 * scale)))
         assert columns.tolist() == list(range(round(300 * scale), round(400 * scale)))
-        for css in (0, 1, 123, 333, 399):  # the first px and the last of a CSS px
+        for css in (0, 123, 399):  # the first px and the last of a CSS px
             for x_px in (np.ceil(css * scale), np.ceil((css + 1) * scale) - 1):
                 env.perform(Click(x_px=x_px, y_px=np.ceil((css + 1) * scale) - 1))
-                assert env.evaluate("places.at(-1)") == [css, css, True]
+                assert becomes(env, f"'{css},{css},true' === '' + places.at(-1)")
         env.perform(KeyDown(key="shift"))

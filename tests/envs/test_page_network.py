@@ -20,6 +20,7 @@ from moonhand.envs import (
     Click,
     EnvError,
     Navigate,
+    PressKeys,
     Reload,
     Size,
     Unreachable,
@@ -53,6 +54,12 @@ class Handler(BaseHTTPRequestHandler):
                 self.answer(LINK.format("/file"))
             case "/file":
                 self.answer("x" * 2000, Content_Disposition='attachment; filename="../.report.txt"')
+            case "/named-files":
+                self.answer(LINK.format("/named-file"))
+            case "/named-file":
+                self.answer("x" * 2000, Content_Disposition='attachment; filename="of correct_HORSE.bin"')
+            case "/form":
+                self.answer("<style>button { position: fixed; inset: 0 }</style><form method=post><button>Send")
             case "/slow-files":
                 self.answer(LINK.format("/slow-file"))
             case "/slow-file":
@@ -76,6 +83,9 @@ class Handler(BaseHTTPRequestHandler):
                 self.server.is_let_go.wait(10)  # pyright: ignore
             case _:
                 self.answer(LINK.format("/again"))
+
+    def do_POST(self) -> None:
+        self.answer(LINK.format("/file"))
 
     def answer(self, body: str, status: int = 200, **headers: str) -> None:
         self.start(status, len(body), **headers)
@@ -177,6 +187,17 @@ class TestLogIn:
             assert "wants a log-in (401)" in env.perform(Back()).detail
 
 
+def test_a_page_that_came_of_a_form_is_sent_again_by_loading_it_again(plain: BrowserEnv, server: Server) -> None:
+    plain.perform(Navigate(url=f"{server.url}/form"))
+    assert plain.risks(Reload()) == frozenset()
+    plain.perform(CLICK)
+    plain.perform(CLICK)  # a download, after which the page is still the same
+    for action in (Reload(), PressKeys(keys=("f5",)), PressKeys(keys=("ctrl", "r"))):
+        assert plain.risks(action) == {"submit"}
+    plain.perform(Navigate(url=f"{server.url}/form"))
+    assert plain.risks(Reload()) == frozenset()
+
+
 PLACE_JS = """new Promise((done) => navigator.geolocation.getCurrentPosition(
   () => done("given"), (error) => done(`error ${error.code}`), {timeout: 300}))"""
 
@@ -210,6 +231,14 @@ class TestDownloads:
         assert all(path.stat().st_size == 2000 for path in folder.iterdir())
         assert not any(name.startswith(".") or "/" in name for name in names)
         assert trusted.evaluate("document.title") == "home"
+
+    def test_that_bear_a_secret_as_their_name_are_kept_under_its_name(
+        self, trusted: BrowserEnv, server: Server, folder: Path
+    ) -> None:
+        trusted.perform(Navigate(url=f"{server.url}/named-files"))
+        path = folder / "of {{secret_shop}}.bin"
+        assert f"downloaded {path} (2000 bytes)" in trusted.perform(CLICK).detail
+        assert path.exists()
 
     def test_are_cancelled_without_a_folder(self, plain: BrowserEnv, server: Server) -> None:
         plain.perform(Navigate(url=f"{server.url}/files"))

@@ -1,8 +1,11 @@
 """What a page would do is known before it does it, and what it must not show is covered."""
 
 import json
+import re
 from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,10 +31,12 @@ from moonhand.envs import (
     OriginRules,
     Point,
     PressKeys,
+    SetClipboard,
     Size,
     SwitchTab,
     TypeText,
     UnsupportedAction,
+    Upload,
 )
 from moonhand.envs.blur import COVER
 
@@ -65,6 +70,10 @@ RISKY = STYLE + "".join(
         at(0, 360, "<x-open><span>slotted</span></x-open>"),
         at(0, 390, "<x-closed></x-closed>"),
         at(0, 420, "<textarea rows=1></textarea>"),
+        at(150, 180, "<a href='/setup.dmg'>a program</a>"),
+        at(150, 210, "<form><input type=submit value=file></form>"),
+        at(150, 270, "<svg width=40 height=20><defs><g id=g><a href='http://localhost:9/'><rect width=40 height=20 />"
+           "</a></g></defs><use href=#g /></svg>"),
         at(300, 0, "<iframe width=200 height=60 srcdoc='<style>*{margin:0}</style><form><button>in</button></form>'>"
            "</iframe>"),
         at(300, 100, "<iframe width=200 height=60 src='OTHER/inner'></iframe>"),
@@ -119,6 +128,13 @@ PAGES = {
     "/other": "<title>other</title><input autofocus>",
     "/slow": STYLE + at(0, 0, "<button>x</button>") + "<script>addEventListener('mousemove', () => "
     "setTimeout(() => { const end = performance.now() + 1500; while (performance.now() < end); }))</script>",
+    "/grabbed": STYLE
+    + at(10, 10, "<input size=8>")
+    + at(10, 50, "<iframe src='OTHER/grabs'></iframe>")
+    + "<script>let stolen = ''; onmessage = (event) => { stolen = event.data }</script>",
+    "/grabs": "<input><script>const input = document.querySelector('input');"
+    "input.oninput = () => parent.postMessage(input.value, '*');"
+    "setInterval(() => { input.focus(); setTimeout(() => input.blur(), 5) }, 11)</script>",
     "/inner": "<style>*{margin:0}</style><form><button>from elsewhere</button><input size=5></form>",
     "/listens": "<style>*{margin:0}</style><p></p><script>onmessage = (event) => "
     "document.querySelector('p').textContent = event.data</script>",
@@ -158,14 +174,15 @@ def test_what_lies_at_a_place_is_known_before_it_is_clicked(page: BrowserEnv, si
         "submit button": (45, 10), "text in it": (72, 10), "image": (10, 40), "button": (10, 70), "dialog": (10, 100),
         "link": (10, 130), "link away": (10, 160), "file": (10, 190), "download": (10, 220), "mail": (10, 250),
         "svg": (10, 280), "clobbered": (10, 310), "label": (10, 340), "slotted": (20, 370), "closed": (20, 400),
-        "nothing": (600, 470), "frame": (310, 10), "frame elsewhere": (310, 110),
+        "program": (160, 190), "used": (170, 280), "nothing": (600, 470), "frame": (310, 10),
+        "frame elsewhere": (310, 110),
     }.items():  # fmt: skip
         found[name] = " ".join(sorted(page.risks(click(*place))))
     assert found == {
         "submit button": "submit", "text in it": "submit", "image": "leave submit", "button": "", "dialog": "",
         "link": "", "link away": "leave", "file": "download", "download": "download", "mail": "leave",
         "svg": "leave", "clobbered": "leave submit", "label": "submit", "slotted": "submit", "closed": "leave submit",
-        "nothing": "", "frame": "submit", "frame elsewhere": "leave submit",
+        "program": "download", "used": "leave", "nothing": "", "frame": "submit", "frame elsewhere": "leave submit",
     }  # fmt: skip
 
 
@@ -182,6 +199,7 @@ def test_there_is_no_way_around_in_pieces(page: BrowserEnv, sites: Sites) -> Non
     assert page.risks(MouseUp()) == {"submit"}
     page.perform(click(600, 470))
     assert page.risks(MouseUp()) == frozenset()
+    assert page.risks(Upload(paths=("x",), x_px=160, y_px=220)) == {"upload", "submit"}, "it is clicked"
     page.perform(KeyDown(key="ctrl"))
     assert page.risks(PressKeys(keys=("w",))) == {"shell"}
     assert page.risks(TypeText(text="w")) == {"shell"}
@@ -200,9 +218,12 @@ def test_keys_are_judged_by_what_has_the_focus(page: BrowserEnv, sites: Sites) -
     page.perform(PressKeys(keys=("tab",)))
     assert page.risks(space) == {"submit"}
     assert page.risks(TypeText(text=" ")) == {"submit"}
+    assert page.risks(KeyDown(key="space")) == page.risks(KeyUp(key="space")) == {"submit"}
     page.perform(PressKeys(keys=("tab",)))
     assert page.risks(space) == {"submit", "leave"}
-    assert page.risks(enter) == {"submit", "leave"}
+    assert page.risks(enter) == page.risks(KeyDown(key="enter")) == {"submit", "leave"}
+    page.evaluate("closed.querySelector('button').focus()")
+    assert page.risks(space) == page.risks(KeyUp(key="space")) == {"submit", "leave"}, "in a closed shadow root"
     page.perform(click(420, 110))  # a field in a frame of another process
     assert page.risks(space) == frozenset()
     assert page.risks(enter) == {"submit", "leave"}
@@ -267,6 +288,21 @@ def test_a_field_stays_covered_when_only_a_part_of_the_secret_is_left(page: Brow
     page.perform(PressKeys(keys=("backspace",), repeat=3))
     assert page.evaluate("shown.value") == VALUE[:-3]
     assert not shows(page.observe(), *PLACES["field"])
+    page.perform(SetClipboard(text="{{secret:shop}}"))
+    page.perform(click(20, 110))
+    page.perform(KeyDown(key="ctrl"))
+    page.perform(KeyDown(key="v"))
+    for key in ("v", "ctrl"):
+        page.perform(KeyUp(key=key))
+    page.perform(PressKeys(keys=("home",)))
+    page.perform(PressKeys(keys=("delete",)))
+    assert page.evaluate("document.querySelector('#other').value") == VALUE[1:]
+    assert not shows(page.observe(), *PLACES["other"])
+    page.perform(SetClipboard(text="plain text 123"))
+    page.perform(Navigate(url=f"{sites.here}/echo"))
+    page.perform(click(20, 110))
+    page.perform(PressKeys(keys=("ctrl", "v")))
+    assert shows(page.observe(), *PLACES["other"]), "what is no secret is not covered"
 
 
 def test_what_an_alert_or_the_clipboard_repeats_is_masked(page: BrowserEnv, sites: Sites) -> None:
@@ -289,14 +325,38 @@ def test_a_secret_is_typed_only_where_the_run_began(page: BrowserEnv, sites: Sit
     page.perform(click(420, 110))  # a field in a frame from elsewhere
     with pytest.raises(UnsupportedAction, match=r"this is http://localhost:.* with --allow ORIGIN"):
         page.perform(TypeText(text="{{secret:shop}}"))
-    page.perform(Navigate(url=f"{sites.elsewhere}/other"))
+    page.perform(SetClipboard(text="{{secret:shop}}"))
+    pastes = (KeyDown(key="v"), TypeText(text="v"), PressKeys(keys=("v",)), PressKeys(keys=("shift", "V")))
+    page.perform(KeyDown(key="ctrl"))
+    for action in pastes:
+        with pytest.raises(UnsupportedAction, match="only on the site where the run began"):
+            page.perform(action)
+    page.perform(KeyUp(key="ctrl"))
+    assert "the clipboard held a secret" in page.perform(Navigate(url=f"{sites.elsewhere}/other")).detail
+    assert page.perform(GetClipboard()).answer == ""
     for action in (TypeText(text="{{secret:shop}}"), PressKeys(keys=("ctrl", "v"))):
         with pytest.raises(UnsupportedAction, match="only on the site where the run began"):
             page.perform(action)
+    page.perform(KeyDown(key="ctrl"))
+    for action in pastes:
+        with pytest.raises(UnsupportedAction, match="only on the site where the run began"):
+            page.perform(action)
+    page.perform(KeyUp(key="ctrl"))
+    with pytest.raises(UnsupportedAction, match="only on the site where the run began"):
+        page.perform(Click(x_px=10, y_px=10, button="middle"))  # which pastes what was selected, on X
     assert page.evaluate("document.querySelector('input').value") == ""
     page.perform(Navigate(url=f"{sites.here}/risky"))
     with pytest.raises(UnsupportedAction, match=r"no secret 'none': set MOONHAND_SECRET_NONE"):
         page.perform(TypeText(text="{{secret:none}}"))
+
+
+def test_no_frame_from_elsewhere_gets_a_secret_by_taking_the_focus(page: BrowserEnv, sites: Sites) -> None:
+    page.perform(Navigate(url=f"{sites.here}/grabbed"))
+    for _ in range(3):
+        page.perform(click(20, 20))
+        with suppress(UnsupportedAction):  # the frame had the focus
+            page.perform(TypeText(text="{{secret:shop}}"))
+    assert page.evaluate("[stolen, [...document.querySelector('input').value].length % 14]") == ["", 0]
 
 
 def test_an_allow_list_says_where_else_secrets_belong(sites: Sites, chromium: str) -> None:
@@ -322,6 +382,23 @@ def test_an_allow_list_says_where_else_secrets_belong(sites: Sites, chromium: st
         env.observe()
         assert "hunter2" not in env.perform(AnswerDialog(text="{{secret:shop}}")).detail
         assert env.evaluate("[told, told === shown.value]") == ["{{secret:shop}}", True]
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"user_data": "profile"}, "user_data is a pathlib.Path"),
+        ({"downloads": "files"}, "downloads is a pathlib.Path"),
+        ({"http_auth": "me:word"}, "http_auth is a pair"),
+        ({"surface": "wall"}, "surface is one of headless, window, kiosk, got 'wall'"),
+        ({"dialogs": "shout"}, "dialogs is one of dismiss, accept, ask"),
+        ({"settle_s": float("nan")}, "need settle_s >= 0"),
+        ({"device_scale": float("nan")}, "device_scale must be > 0"),
+    ],
+)
+def test_a_configuration_that_is_none_is_refused_at_once(fields: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)):
+        BrowserConfig(**fields)
 
 
 def test_a_page_that_does_not_answer_counts_as_one_that_submits(page: BrowserEnv, sites: Sites) -> None:

@@ -135,11 +135,11 @@ def sites() -> Generator[Sites]:
 
 
 @pytest.fixture(scope="module")
-def env(chromium: str, sites: Sites) -> Generator[BrowserEnv]:
+def env(whole_chromium: str, sites: Sites) -> Generator[BrowserEnv]:
     config = BrowserConfig(
         url=sites.home,
         viewport=Size(320, 240),
-        executable=chromium,
+        executable=whole_chromium,
         rules=OriginRules(allow=(sites.home,)),
         settle_s=0.6,
         timeout_s=5,

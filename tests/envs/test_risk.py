@@ -43,7 +43,9 @@ from moonhand.envs.risk import is_download
             for keys in (
                 ("ctrl", "alt", "t"), ("alt", "f4"), ("alt", "tab"), ("meta",), ("meta", "r"), ("ctrl", "w"),
                 ("ctrl", "q"), ("ctrl", "n"), ("ctrl", "t"), ("ctrl", "shift", "t"), ("ctrl", "l"), ("f12",),
-                ("ctrl", "shift", "i"), ("alt", "s"), ("shift", "alt", "f4"),
+                ("ctrl", "shift", "i"), ("alt", "s"), ("shift", "alt", "f4"), ("ctrl", "1"), ("ctrl", "9"),
+                ("ctrl", "pageup"), ("ctrl", "pagedown"), ("ctrl", "k"), ("ctrl", "e"), ("f10",), ("menu",), ("alt",),
+                ("shift", "escape"), ("ctrl", "shift", "n"), ("ctrl", "shift", "w"), ("ctrl", "shift", "delete"),
             )
         ),
         (KeyDown(key="ctrl"), "shell"),
@@ -76,6 +78,32 @@ def test_keys_that_are_held_make_chords_of_what_comes_next() -> None:
     assert risks_of(PressKeys(keys=("t",)), held=("shift",)) == frozenset()
 
 
-@pytest.mark.parametrize("url", ["", "http://[", "http://x", "http://x/a.unknown-kind", "javascript:a.zip()//", "x\0"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(
+            "",
+            "http://[",
+            "http://x",
+            "http://x/a.unknown-kind",
+            "javascript:a.zip()//",
+            "x\0",
+            "mailto:a@shop.example",
+        ),
+        *("http://x/v1.2", "http://x/a.PHP?file=b.zip", "http://x/a.jsp;id=b.zip", "data:text/html,x"),
+    ],
+)
 def test_what_is_no_file_is_no_download(url: str) -> None:
     assert not is_download(url)
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        *("dmg", "msi", "apk", "deb", "rpm", "7z", "rar", "iso", "docx", "xlsx", "AppImage", "jar", "ps1", "bat"),
+        *("exe", "zip", "pdf", "sh", "csv", "bin%20", "exe/", "exe;x=1", "unheard"),
+    ],
+)
+def test_what_browsers_are_not_known_to_show_is_a_download(ending: str) -> None:
+    assert is_download(f"http://shop.example/setup.{ending}")
+    assert is_download("data:application/zip;base64,UEs=")

@@ -46,7 +46,6 @@ from moonhand.envs import (
     MouseDown,
     MouseUp,
     Move,
-    Navigate,
     Point,
     PressKeys,
     Risk,
@@ -409,10 +408,16 @@ def broken_browsers(part: Part) -> None:
                     with suppress(ProcessLookupError):
                         os.kill(process_id, signal.SIGKILL)
 
+        def crash_page(child: int) -> None:
+            _wait_for_steps(child)
+            for process_id in descendants():
+                with suppress(OSError):
+                    if b"--type=renderer" in Path(f"/proc/{process_id}/cmdline").read_bytes():
+                        os.kill(process_id, signal.SIGKILL)
+
         told = in_a_child(part.folder(), lambda config=config: BrowserEnv(config), HANDS * 3, meanwhile=kill_browser)
         part.note(f"browser killed ({surface})", told, statuses=("error",), codes=(3,))
-        crash = (*HANDS[:3], Navigate(url="chrome://crash"), *HANDS)
-        told = in_a_child(part.folder(), lambda config=config: BrowserEnv(config), crash)
+        told = in_a_child(part.folder(), lambda config=config: BrowserEnv(config), HANDS * 3, meanwhile=crash_page)
         part.note(f"page crashed ({surface})", told, statuses=("error",), codes=(3,))
 
 

@@ -162,6 +162,7 @@ def test_with_nobody_at_the_terminal_a_run_ends_with_the_question(
     code, out, err = run("press End; press Enter", *flags, "--approve", "sensitive")
     assert (code, json.loads(out)["status"], json.loads(out)["steps"]) == (6, "needs_user", 2)
     assert "May this be done: press enter (may submit a form)?" in err
+    assert json.loads(out)["answer"].endswith("May this be done: press enter (may submit a form)?")
 
 
 def test_step_says_itself_what_it_asks_about() -> None:

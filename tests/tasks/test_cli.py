@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from moonhand.agent import read_trajectory
 from moonhand.tasks.cli import app
+from moonhand.tasks.console import stopping_on_signals
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -73,6 +74,21 @@ def test_help_starts_without_torch_and_browser() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE_S, check=True
     ).stdout
     assert printed.rstrip().endswith("set()")
+
+
+@pytest.mark.parametrize("wait_s", [0.1, 0.4])
+def test_ctrl_c_while_it_starts_is_one_line(wait_s: float) -> None:
+    command = [sys.executable, "-m", "moonhand.tasks", "run", "press End", "--url", "about:blank"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as program:
+        environ = Path(f"/proc/{program.pid}/maps")
+        deadline_s = time.monotonic() + PATIENCE_S
+        while "pydantic_core" not in environ.read_text() and time.monotonic() < deadline_s:
+            time.sleep(0.01)
+        time.sleep(wait_s)
+        program.send_signal(signal.SIGINT)
+        _, err = program.communicate(timeout=PATIENCE_S)
+    assert (program.returncode, err.split()[-1]) == (130, "stopped")
+    assert "Traceback" not in err
 
 
 @pytest.mark.parametrize("arguments", [(), ("run",), ("fly",), ("shot", "a.png", "--monitor", "-1"), ("model",)])
@@ -254,6 +270,8 @@ def test_run_prints_its_result_for_programs_and_keeps_a_trajectory(
         "success": None,
         "steps": 3,
         "trajectory": str(folder),
+        "answer": "",
+        "error": None,
         "checks": [],
     }
     first = read_trajectory(folder).steps[0]
@@ -321,12 +339,20 @@ def test_run_on_a_page_that_crashes_leaves_with_3_and_a_readable_trajectory(
         ("click Go", "--url", "about:blank", "--viewport", "wide"),
         ("click Go", "--virtual", "0x0"),
         ("absent.yaml", "--url", "about:blank"),
+        ("click Go", "--url", "about:blank", "--user-data", "/etc/hosts"),
+        ("click Go", "--url", "about:blank", "--downloads", "/etc/hosts/below"),
+        ("click Go", "--url", "about:blank", "--user-data", "/proc/profile"),
+        ("click Go", "--url", "about:blank", "--picture", "/proc/picture.png"),
+        ("click Go", "--url", "about:blank", "--storage-state", "absent.json"),
+        ("click Go", "--attach", "http://127.0.0.1:9", "--surface", "kiosk"),
+        ("click Go", "--url", "about:blank", "--region", "0,0,9x9"),
     ],
 )
 def test_run_with_arguments_that_do_not_go_together_leaves_with_2(arguments: tuple[str, ...]) -> None:
-    left = moonhand("run", *arguments)
+    left = moonhand("run", *arguments, "--json")
     assert left.code == 2
     assert left.err.startswith("error: ")
+    assert f"error: {left.answer['error']}" == left.err.strip()
 
 
 def test_run_refuses_a_goal_that_is_no_list_of_steps_before_a_browser_starts(middle_checkpoint: Path) -> None:
@@ -368,6 +394,25 @@ def test_ctrl_c_and_sigterm_stop_a_run_and_leave_a_readable_trajectory(
     recording = read_trajectory(folder)
     assert recording.result is not None
     assert (recording.result.status, len(recording.steps)) == ("stopped", 1)
+
+
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_terminal_that_is_closed_stops_like_sigterm_and_says_so_once(signum: signal.Signals, code: int) -> None:
+    def stop_twice() -> None:
+        with stopping_on_signals():
+            try:
+                signal.raise_signal(signum)
+            finally:
+                signal.raise_signal(signum)  # its shell says so too
+                reached.append(True)
+                raise OSError("the terminal is gone")
+
+    reached: list[bool] = []
+    former = signal.getsignal(signum)
+    with pytest.raises(SystemExit) as left:
+        stop_twice()
+    assert (left.value.code, reached) == (code, [True])
+    assert signal.getsignal(signum) == former
 
 
 @pytest.mark.display

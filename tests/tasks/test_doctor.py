@@ -14,7 +14,7 @@ from moonhand.tasks.calibrate_surfaces import calibrate_all, outcomes_to_json
 from moonhand.tasks.cli import app
 from moonhand.tasks.doctor import Probe, look, works
 from moonhand.tasks.doctor_machine import UNTESTED, check_disk, check_fonts, check_system
-from moonhand.tasks.doctor_model import HELD, check_memory, check_model
+from moonhand.tasks.doctor_model import HELD, check_decoding, check_memory, check_model
 from moonhand.tasks.doctor_screen import (
     check_capture,
     check_chromium,
@@ -121,6 +121,14 @@ def test_a_probe_that_hangs_or_breaks_is_a_finding_like_any_other(monkeypatch: p
     assert (broken.ok, broken.needed, broken.detail) == (False, True, "ImportError: half installed")
     assert hung.mend
     assert broken.mend
+
+
+def test_a_cache_folder_that_cannot_be_written_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "/proc/nowhere")
+    found = check_decoding()
+    assert found.detail.startswith("by PyTorch alone: the cache folder /proc/nowhere/moonhand/native cannot be written")
+    assert found.mend
+    assert found.mend.startswith("export XDG_CACHE_HOME=")
 
 
 def test_disk_space_is_looked_at_where_runs_go(tmp_path: Path) -> None:

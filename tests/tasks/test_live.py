@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from moonhand.agent import Step, StoredFrame
 from moonhand.envs import Click, Effect, Size, TypeText
-from moonhand.tasks.live import StepTable, step_cells
+from moonhand.tasks.live import StepTable, step_cells, step_notes
 from rich.console import Console
 
 SEEN = StoredFrame(Path("frame.png"), "0" * 64, Size(640, 480), 1.0, 0.0, 0.0312)
@@ -33,6 +34,23 @@ def test_a_step_is_a_row_of_action_target_point_confidence_and_milliseconds() ->
 
 def test_typed_text_is_shown_as_it_is() -> None:
     assert step_cells(TYPING)[1] == "type 'a [bold] (word)'"
+
+
+def test_what_happened_on_the_side_is_told_under_the_step() -> None:
+    detail = "click (320, 149); blocked: https://evil.example (not on\nthe allow-list); a new \x1b[2Jtab opened"
+    blocked = replace(CLICK, effect=Effect(True, detail, True))
+    assert step_notes(blocked) == (
+        ("yellow", "blocked: https://evil.example (not on the allow-list); a new [2Jtab opened"),
+    )
+    assert step_notes(replace(CLICK, effect=Effect(True, "click (320, 149); downloaded a.zip (1 bytes)", True))) == (
+        ("dim", "downloaded a.zip (1 bytes)"),
+    )
+    assert step_notes(replace(CLICK, effect=Effect(True, "click (320, 149)", True))) == ()
+    for is_terminal in (True, False):
+        screen = io.StringIO()
+        with StepTable(Console(file=screen, width=160, force_terminal=is_terminal)) as table:
+            table.add(blocked)
+        assert "blocked: https://evil.example" in screen.getvalue()
 
 
 def test_a_log_gets_a_line_a_step_and_one_more_for_an_error() -> None:

@@ -1,3 +1,4 @@
 from typing import Any
 
-def __getattr__(name: str) -> Any: ...
+Kimi_K25MultimodalProjection: Any
+Kimi_K25VisionModel: Any
