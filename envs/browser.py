@@ -214,7 +214,7 @@ class BrowserEnv:
         extent, seen = screen.extent, screen.last
 
         def work() -> None:
-            browser.tabs.begin()
+            browser.tabs.begin(action)
             for part in pieces(action):
                 if isinstance(part, TypeText) and names_secrets(part.text):
                     browser.safety.insert(browser.tabs.front(), part)
@@ -229,7 +229,7 @@ class BrowserEnv:
     def _act_on_display(self, browser: OpenBrowser, kiosk: Kiosk, action: Action, seen: Frame | None) -> Done:
         doing, beginning, start_s = describe(action), None, time.perf_counter()
         with suppress(DialogOpen):  # it is on the display, and touched there
-            beginning = browser.submit(doing, browser.tabs.begin)
+            beginning = browser.submit(doing, lambda: browser.tabs.begin(action))
             beginning.add_done_callback(lambda _: setattr(kiosk, "answer_s", time.perf_counter() - start_s))
         kiosk.begin(seen)
         if beginning is not None:

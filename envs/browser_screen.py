@@ -87,6 +87,7 @@ class BrowserScreen:
             after = dialogs.draw(seen, browser.config.timeout_s)
         elif kiosk is not None and kiosk.last is not None and not browser.safety.secrets.values:
             after = kiosk.last  # which told that it had settled
+            browser.tabs.seen = browser.tabs.front()
         else:
             after = self._look()
         self._after, self._after_until_s = after, time.perf_counter() + FRESH_S
@@ -105,12 +106,18 @@ class BrowserScreen:
         browser = self._browser
         tabs, kiosk, safety = browser.tabs, browser.kiosk, browser.safety
         if kiosk is not None and not safety.secrets.values:
-            tabs.front()  # where it is gone the display may well show something
+            tabs.seen = tabs.front()  # where it is gone the display may well show something
             return kiosk.observe()
         take = kiosk.observe if kiosk is not None else lambda: browser.view.capture(tabs)
-        limit_s = browser.config.timeout_s
+
+        def look() -> Frame:
+            page = tabs.front()
+            frame = safety.covered(page, take)
+            tabs.seen = page
+            return frame
+
         try:
-            return browser.run("looking at the page", limit_s, lambda: safety.covered(tabs.front(), take))
+            return browser.run("looking at the page", browser.config.timeout_s, look)
         except DialogOpen:
             if kiosk is None:
                 raise

@@ -47,7 +47,7 @@ class DesktopConfig:
     display: str | None = None  # X display such as ":99"; None: the one in DISPLAY
     hands: Literal["auto", "xtest", "pyautogui"] = "auto"  # auto: xtest on X, pyautogui on other systems
     secrets: SecretLookup = find_secret  # what {{secret:NAME}} stands for
-    settle_s: float = 0.5  # the longest wait for the screen to become still after an action
+    settle_s: float = 2.0  # the longest wait for the screen to become still after an action
     key_gap_s: float = 0.003  # between two key events
     paste_keys: tuple[str, ...] = ("meta" if sys.platform == "darwin" else "ctrl", "v")  # of what layouts cannot type
     panic_stop: bool | None = None  # ends the run by the person's hands; None: on their display, not on one named here

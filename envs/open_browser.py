@@ -97,6 +97,7 @@ class OpenBrowser:
             meet=thread.dialogs.meet,
             settler=PageSettler(wraps=config.restyle and launched.is_ours, scale=config.device_scale),
             timeout_s=config.timeout_s,
+            is_ours=launched.is_ours,
         )
         if not launched.is_ours:
             stack.callback(quietly, self.tabs.close_opened)

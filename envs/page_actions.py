@@ -67,7 +67,7 @@ class PageActor:
 
         UnsupportedAction comes before anything is touched. Held keys and buttons are let go after any error.
         """
-        self._tabs.begin()
+        self._tabs.begin(action)
         page = self._tabs.front()
         if not isinstance(action, Navigate | NewTab | SwitchTab | CloseTab | Back):
             self._check_rules(action, page.url)  # somebody's own tab, in a browser that ran before

@@ -10,18 +10,22 @@ from typing import Any, cast
 from playwright.sync_api import BrowserContext, CDPSession, Dialog, FileChooser, Page
 from playwright.sync_api import Error as PlaywrightError
 
-from .errors import PageGone
+from .actions import Action, CloseTab, GetClipboard, NewTab, SetClipboard, SwitchTab, Wait
+from .errors import PageGone, UnsupportedAction
 from .page_settle import PageSettler
 from .settle import Settled
+from .wording import describe
 
 CHOOSER_OPENED = "a file dialog opened, to be answered by an upload"
+FOR_ANY_TAB = NewTab | SwitchTab | CloseTab | Wait | GetClipboard | SetClipboard  # whichever is in front
 
 
 class Tabs:
     """The tabs, oldest first. A new one comes to the front; when that closes, the one that was there before does.
 
     `prepare` is what is done to a new one before it is seen or touched. `meet` has to answer every dialog: while one is
-    open the page answers nothing, a screenshot included. What happens on the side is kept until `take_events`.
+    open the page answers nothing, a screenshot included. What happens on the side is kept until `take_events`. In a
+    browser that is not ours only tabs that our tabs open come to the front. `seen` is the one last looked at.
     PlaywrightError and PageGone come out of every method.
     """
 
@@ -34,8 +38,11 @@ class Tabs:
         meet: Callable[[Dialog], None],
         settler: PageSettler,
         timeout_s: float,
+        is_ours: bool,
     ) -> None:
         self.context = context
+        self.seen: Page | None = None
+        self._is_ours = is_ours
         self._prepare, self._settler = prepare, settler
         self._opened: list[Page] = []  # by us
         self._pages: list[Page] = []  # oldest first
@@ -45,7 +52,7 @@ class Tabs:
         self._events: list[str] = []
         self._chooser: tuple[Page, FileChooser] | None = None  # a file dialog that waits for its files
         self.context.set_default_timeout(timeout_s * 1000)
-        self.context.on("page", self._adopt)
+        self.context.on("page", self._follow)
         self.context.on("dialog", meet)
         settler.install(context)
         for other in (*(one for one in context.pages if one is not page), page):
@@ -73,9 +80,17 @@ class Tabs:
         """Whether the tab in front still waits for something it asked for."""
         return self._settler.is_loading
 
-    def begin(self) -> None:
-        """An action comes next: what goes on already says nothing about it."""
-        self._settler.begin(self.front())
+    def begin(self, action: Action) -> None:
+        """An action comes next: what goes on already says nothing about it.
+
+        UnsupportedAction where it is meant for another tab than the one that is in front by now.
+        """
+        self._settler.begin(self.front())  # which hears of tabs that have opened meanwhile
+        front = self.front()
+        if self.seen not in (None, front) and not isinstance(action, FOR_ANY_TAB):
+            raise UnsupportedAction(
+                f"{describe(action)}: another tab has come to the front since the last look ({front.url}): look again"
+            )
 
     def settle(self, limit_s: float) -> Settled:
         """Wait until the tab in front is still, or for `limit_s`."""
@@ -136,6 +151,11 @@ class Tabs:
         events = self._events.copy()
         self._events.clear()
         return events
+
+    def _follow(self, page: Page) -> None:
+        with suppress(PlaywrightError):  # it has closed again
+            if self._is_ours or page.opener() in self._pages:
+                self._adopt(page)
 
     def _adopt(self, page: Page) -> None:
         if page in self._pages:

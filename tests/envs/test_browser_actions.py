@@ -111,6 +111,17 @@ def middle_of(env: BrowserEnv, selector: str) -> Point:
     return Point(x * SCALE, y * SCALE)
 
 
+def test_a_tab_that_nobody_has_seen_is_not_touched(board: BrowserEnv) -> None:
+    board.evaluate("open('about:blank').document.title = 'pop-up'")
+    for action in (Click(x_px=5, y_px=5), PressKeys(keys=("enter",)), Back()):
+        with pytest.raises(UnsupportedAction, match=r"another tab has come to the front .*about:blank.*look again"):
+            board.perform(action)
+    board.observe()
+    assert board.perform(Click(x_px=5, y_px=5)).performed
+    board.perform(CloseTab())
+    assert board.perform(Click(x_px=5, y_px=5)).performed  # the look at the end of the action before has seen it
+
+
 def click_on(env: BrowserEnv, selector: str) -> Click:
     point = middle_of(env, selector)
     return Click(x_px=point.x_px, y_px=point.y_px)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -375,7 +376,8 @@ def test_a_program_that_is_not_there_or_fails_is_told(desktop: DesktopEnv, progr
 
 
 def test_a_screen_that_does_not_come_to_rest_is_told(desktop: DesktopEnv, window: Window) -> None:
-    desktop.observe()
-    effect = desktop.perform(PressKeys(keys=("f6",)))  # from here on it moves
+    with DesktopEnv(replace(desktop.config, settle_s=0.5)) as hasty:
+        hasty.observe()
+        effect = hasty.perform(PressKeys(keys=("f6",)))  # from here on it moves
     assert (effect.change, effect.changed) == ("still_moving", True)
     assert "it has not come to rest" in desktop.perform(Wait(seconds_s=0.2, until="still")).detail

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import pytest
 from moonhand.envs import (
@@ -69,7 +69,10 @@ def test_a_browser_that_runs_is_worked_in_and_left_as_it_was(running: tuple[str,
     with BrowserEnv(BrowserConfig(attach=address)) as env:
         assert env.url == f"{url}/"
         env.observe()
+        with urlopen(Request(f"{address}/json/new?{url}/other", method="PUT")) as answer:  # its owner opens a tab
+            theirs = json.load(answer)["id"]
         assert env.perform(Click(x_px=50, y_px=50)).changed is not None
+        urlopen(f"{address}/json/close/{theirs}").close()
         assert env.evaluate("document.title") == "clicked"
         env.perform(NewTab(url=f"{url}/other"))
         assert titles(address) == ["other", "clicked"]
