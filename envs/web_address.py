@@ -89,7 +89,7 @@ def _file_address(rest: str) -> Address | None:
     if re.search(r"%(?:2f|5c|00)", path, re.IGNORECASE):
         return None
     parts: list[str] = []
-    for segment in path.removeprefix("/").split("/"):
+    for segment in path.lstrip("/").split("/"):  # systems take slashes at the beginning for one
         try:
             parts.append(unquote_to_bytes(segment).decode())
         except UnicodeDecodeError:

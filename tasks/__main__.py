@@ -24,6 +24,11 @@ def main() -> None:
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         sys.exit(STOPPED)
+    except SystemExit as left:
+        # Typer leaves without a word where a command had not yet begun to listen itself.
+        if isinstance(getattr(left.__context__, "__cause__", None), KeyboardInterrupt):
+            print("stopped", file=sys.stderr)
+        raise
 
 
 def _leave(signum: int, frame: FrameType | None) -> None:

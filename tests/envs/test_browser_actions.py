@@ -158,7 +158,7 @@ def test_a_drag_takes_its_time_and_passes_through_its_path(board: BrowserEnv) ->
     assert effect.detail.startswith("drag (60, 60) to (360, 160) in 0.4 s")
     _, (*first, _, down_ms), *moves, (*last, is_down, up_ms) = board.evaluate("way")  # the first moves to its start
     assert (first, last, is_down) == ([30, 30], [180, 80], 0)
-    assert 300 < up_ms - down_ms < 1500
+    assert up_ms - down_ms > 300
     assert len(moves) >= 8
     corner_ms = min(ms for x, _, _, ms in moves if x == 180)
     assert 0.5 < (corner_ms - down_ms) / (up_ms - down_ms) < 0.9  # three quarters of the way

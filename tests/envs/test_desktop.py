@@ -321,6 +321,7 @@ def test_pyautogui_moves_and_types_the_same(virtual_display: VirtualDisplay, win
         "    env.perform(Click(x_px=0, y_px=0))\n"
         "    env.perform(PressKeys(keys=('backspace',), repeat=8))\n"
         "    env.perform(TypeText(text='né 漢'))\n"
+        "    env.perform(PressKeys(keys=('end',)))\n"  # at which the window tells what it fetched after the paste
         "    env.perform(PressKeys(keys=('backspace',), repeat=4))\n"
         "    env.perform(Drag(path=(Point(60, 150), Point(160, 150))))\n"
     )
