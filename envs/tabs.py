@@ -10,14 +10,16 @@ from typing import Any, cast
 from playwright.sync_api import BrowserContext, CDPSession, Dialog, FileChooser, Page
 from playwright.sync_api import Error as PlaywrightError
 
-from .actions import Action, CloseTab, GetClipboard, NewTab, SetClipboard, SwitchTab, Wait
+from .actions import Action, CloseTab, GetClipboard, KeyUp, MouseUp, NewTab, SetClipboard, SwitchTab, Wait
 from .errors import PageGone, UnsupportedAction
 from .page_settle import PageSettler
 from .settle import Settled
 from .wording import describe
 
 CHOOSER_OPENED = "a file dialog opened, to be answered by an upload"
-FOR_ANY_TAB = NewTab | SwitchTab | CloseTab | Wait | GetClipboard | SetClipboard  # whichever is in front
+FOR_ANY_TAB = (
+    NewTab | SwitchTab | CloseTab | Wait | GetClipboard | SetClipboard | KeyUp | MouseUp
+)  # whichever is in front
 OPENS_WITHIN_S = 1.0  # a tab that a page has asked for
 
 

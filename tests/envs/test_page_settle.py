@@ -52,9 +52,9 @@ COMING: dict[str, tuple[str, str, str]] = {
     "a timer beside a clock": ("<p id=clock>", CLOCK + "go.onclick = () => setTimeout(done, 200)", "timers"),
     "a closed shadow root": (
         "<div id=host></div>",
-        """const root = host.attachShadow({mode: "closed"}); root.innerHTML = "<b>-"; let left = 10;
+        """const root = host.attachShadow({mode: "closed"}); root.innerHTML = "<b>-"; let left = 40;
         go.onclick = () => { const one = setInterval(() => { root.firstChild.textContent = left;
-          if (!--left) { clearInterval(one); done() } }, 30) }""",
+          if (!--left) { clearInterval(one); done() } }, 8) }""",
         "changes",
     ),
 }
