@@ -17,6 +17,7 @@ from .settle import Settled
 from .wording import describe
 
 CHOOSER_OPENED = "a file dialog opened, to be answered by an upload"
+# For whichever is in front.
 FOR_ANY_TAB = (
     NewTab | SwitchTab | CloseTab | Wait | GetClipboard | SetClipboard | KeyUp | MouseUp
 )  # whichever is in front
