@@ -25,7 +25,7 @@ from .page_safety import PageSafety
 from .page_settle import PageSettler
 from .page_style import style_js
 from .page_view import PageView, fill_display
-from .tabs import Tabs, first_line, quietly
+from .tabs import Tabs, first_line, quietly, send
 
 T = TypeVar("T")
 
@@ -144,6 +144,7 @@ class OpenBrowser:
         else:
             fill_display(page, session)
             page.bring_to_front()  # else keys go to the address bar, which is out of sight
+            send(session, "Page.enable")
             dialogs = self.thread.dialogs
             cast(Any, session).on("Page.javascriptDialogClosed", lambda _: dialogs.gone())  # pyright: ignore[reportUnknownLambdaType]
 

@@ -21,7 +21,6 @@ CHOOSER_OPENED = "a file dialog opened, to be answered by an upload"
 FOR_ANY_TAB = (
     NewTab | SwitchTab | CloseTab | Wait | GetClipboard | SetClipboard | KeyUp | MouseUp
 )  # whichever is in front
-OPENS_WITHIN_S = 1.0  # a tab that a page has asked for
 
 
 class Tabs:
@@ -54,7 +53,6 @@ class Tabs:
         self._sessions: dict[Page, CDPSession] = {}
         self._crashed: set[Page] = set()
         self._events: list[str] = []
-        self._expected_until_s = 0.0  # a new tab
         self._chooser: tuple[Page, FileChooser] | None = None  # a file dialog that waits for its files
         self.context.set_default_timeout(timeout_s * 1000)
         self.context.on("page", self._follow)
@@ -104,8 +102,6 @@ class Tabs:
             page = self.front()
             with suppress(PlaywrightError):  # it may be on its way to another page
                 self.session(page)
-                while time.perf_counter() < min(self._expected_until_s, deadline_s):
-                    page.wait_for_timeout(10)
             settled = self._settler.wait(self.front, max(0.0, deadline_s - time.perf_counter()))
             if self.front() is page or time.perf_counter() >= deadline_s:
                 return settled
@@ -115,8 +111,6 @@ class Tabs:
         if page not in self._sessions:
             session = self.context.new_cdp_session(page)
             self._prepare(page, session)
-            cast(Any, session).on("Page.windowOpen", self._expect)
-            send(session, "Page.enable")
             self._sessions[page] = session
         return self._sessions[page]
 
@@ -161,9 +155,6 @@ class Tabs:
         self._events.clear()
         return events
 
-    def _expect(self, _: object) -> None:
-        self._expected_until_s = time.perf_counter() + OPENS_WITHIN_S
-
     def _follow(self, page: Page) -> None:
         with suppress(PlaywrightError):  # it has closed again
             if self._is_ours or page.opener() in self._pages:
@@ -174,7 +165,6 @@ class Tabs:
             return
         if self._pages:
             self._events.append("a new tab opened")
-        self._expected_until_s = 0.0
         self._pages.append(page)
         self._recent.append(page)
         page.on("close", self._drop)

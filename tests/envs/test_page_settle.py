@@ -244,7 +244,7 @@ def test_the_page_that_a_click_leads_to_is_waited_for(tab: Watched) -> None:
     assert (tab.out, settled.is_still) == ("done", True)
     assert "navigation" in settled.waited_for
     tab.open("/opens")
-    with tab.context.expect_page():  # that one is to come, the tabs know
+    with tab.context.expect_page():
         tab.page.mouse.click(100, 50)
     settled = tab.wait()
     assert (tab.out, settled.is_still) == ("done", True)
