@@ -78,7 +78,7 @@ def check_keyring(environ: Mapping[str, str]) -> Finding:
     backend = keyring.get_keyring()
     usable = float(backend.priority) > 0
     name = f"{type(backend).__module__}".rpartition(".")[2]
-    detail = f"{from_environment}; " + (f"keyring: {name}" if usable else "no keyring runs in this session")
+    detail = f"{from_environment}; " + (f"keyring: {name}" if usable else "no keyring is running")
     mend = None if usable else "export MOONHAND_SECRET_NAME=...  # or log in to a session with a keyring"
     return Finding("machine", "secrets", usable, False, detail, mend)
 
