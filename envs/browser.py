@@ -117,7 +117,8 @@ class BrowserEnv:
 
     def evaluate(self, js: str) -> Any:
         """The value of a JavaScript expression in the page in front, to check its state."""
-        browser, _ = self._open()
+        browser, screen = self._open()
+        screen.forget_after()  # the script may change what is shown
         secrets = browser.safety.secrets
         with secrets.hidden():
             value = browser.run("evaluating a script", self.config.timeout_s, lambda: browser.tabs.front().evaluate(js))

@@ -53,7 +53,7 @@ class BrowserScreen:
         return self.last
 
     def forget_after(self) -> None:
-        """An action comes next: what the one before it left behind is no longer as good as a look."""
+        """Something else comes next: what the last action left behind is no longer as good as a look."""
         self._after = None
 
     def settle(self, action: Action) -> Settled:

@@ -174,6 +174,12 @@ def test_text_of_any_script_is_typed_replaced_and_submitted(board: BrowserEnv) -
     assert board.evaluate("log.findLast((event) => event.kind == 'keydown').key") == "Enter"
 
 
+def test_a_look_right_after_a_script_shows_what_the_script_did(board: BrowserEnv) -> None:
+    board.perform(Move(x_px=5, y_px=395))
+    board.evaluate("document.body.style.background = 'rgb(1, 2, 3)'")
+    assert board.observe().pixels_HW3[395, 5].tolist() == [1, 2, 3]
+
+
 def test_chords_are_pressed_and_let_go(board: BrowserEnv) -> None:
     board.perform(click_on(board, "#field"))
     board.perform(TypeText(text="abc"))

@@ -12,7 +12,7 @@ import pytest
 from moonhand.agent import ScriptedPolicy, read_trajectory
 from moonhand.agent.profiles import NANO_TASK
 from moonhand.agent.prompts import agent_turns
-from moonhand.envs import BrowserEnv, Click
+from moonhand.envs import BrowserEnv, Click, Size
 from moonhand.tasks.errors import BadRequest, TaskError
 from moonhand.tasks.miniwob import episodes as miniwob
 from moonhand.tasks.miniwob.episodes import TRAIN_TASKS, UNSEEN_TASKS, Episode, open_browser, play, play_policy
@@ -48,13 +48,13 @@ def test_a_seed_gives_the_same_picture_and_sentence_and_another_seed_another(env
     first, again, other = (_look(env, "click-option", seed) for seed in (SEED, SEED, SEED + 1))
     assert first == again
     assert first != other
-    assert first[0] == (420, 320, 3)
+    assert first[0] == Size(320, 420)
 
 
-def _look(env: BrowserEnv, task: str, seed: int) -> tuple[tuple[int, ...], bytes, str]:
+def _look(env: BrowserEnv, task: str, seed: int) -> tuple[Size, str, str]:
     episode = Episode(env, task, seed)
-    pixels_HW3 = episode.observe().pixels_HW3
-    return pixels_HW3.shape, pixels_HW3.tobytes(), episode.utterance
+    frame = episode.observe()
+    return frame.size, frame.sha256, episode.utterance
 
 
 @pytest.mark.parametrize("task", QUICK_TASKS)
