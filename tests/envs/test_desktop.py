@@ -42,7 +42,8 @@ WINDOW = """
 import json, sys, tkinter
 root = tkinter.Tk()
 root.attributes("-fullscreen", True)
-field = tkinter.Entry(root, font=("TkFixedFont", 14), insertontime=0)
+words = tkinter.StringVar(root)
+field = tkinter.Entry(root, font=("TkFixedFont", 14), insertontime=0, textvariable=words)
 field.place(x=20, y=20, width=700, height=40)
 pad = tkinter.Canvas(root, background="#3366cc", highlightthickness=0)
 pad.place(x=20, y=100, width=700, height=400)
@@ -51,6 +52,7 @@ for name in ("ButtonPress", "ButtonRelease", "Double-Button-1", "Motion"):
     pad.bind(f"<{name}>", lambda event, name=name: tell(name, x=event.x, y=event.y, button=event.num,
         control=bool(event.state & 4)), add="+")
 pad.bind("<ButtonPress>", lambda event: pad.configure(background="#cc3333"), add="+")
+words.trace_add("write", lambda *_: tell("text", text=words.get()))  # a paste may end after its keys are up again
 field.bind("<KeyRelease>", lambda event: tell("text", text=field.get(), key=event.keysym))
 field.bind("<FocusIn>", lambda event: tell("ready"))
 root.update()
