@@ -8,15 +8,12 @@ from __future__ import annotations
 
 from importlib.metadata import version as package_version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from .console import (
-    NEEDS_USER,
-    OK,
     REFUSED,
-    STOPPED,
     TASK_FAILED,
     DeviceFlag,
     DtypeFlag,
@@ -49,17 +46,6 @@ from .screen_flags import (
     viewport_of,
 )
 from .training.command import train
-
-if TYPE_CHECKING:
-    pass
-
-STATUS_CODES = {
-    "finished": OK,
-    "refused": REFUSED,
-    "needs_user": NEEDS_USER,
-    "stopped": STOPPED,
-}  # every other status: the task failed
-DEFAULT_MAX_STEPS = 25
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(model_app, name="model")
