@@ -21,6 +21,8 @@ from .secrets import Secrets, names_secrets
 
 DialogPolicy = Literal["dismiss", "accept", "ask"]
 LOOK_EVERY_MS = 20
+BEING_LEFT = "Not attached to an active page"  # how Chromium refuses an answer
+LEAVING_LIMIT_S = 5.0
 MAX_IN_A_ROW = 10  # dialogs that are asked about, one after the other, before a page is taken to never stop
 
 SILENCE_JS = "void Object.assign(window, {alert() {}, confirm: () => false, prompt: () => null})"
@@ -123,7 +125,7 @@ class Dialogs:
             return
         accepts = dialog.type in ("alert", "beforeunload") or self.policy == "accept"
         with suppress(PlaywrightError):
-            _answer(dialog, Answer(accepts))
+            _answer(dialog, Answer(accepts), page)
         unasked = f" without asking, as {MAX_IN_A_ROW} had come before it" if self.policy == "ask" else ""
         self._note(_said(accepts, dialog) + unasked)
         if unasked and page is not None and not self._is_stopped:
@@ -162,7 +164,7 @@ class Dialogs:
             text = answer.text
             if text is not None and not names_secrets(dialog.default_value):
                 text = self._secrets.fill(text)
-            _answer(dialog, answer._replace(text=text))
+            _answer(dialog, answer._replace(text=text), page)
             self._note(_said(answer.accept, dialog))
 
     def _end(self, asking: _Asking, answer: Answer | None) -> None:
@@ -246,10 +248,17 @@ def _said(accepts: bool, dialog: Dialog) -> str:
     return f"{'accepted' if accepts else 'dismissed'} {dialog.type} {dialog.message!r}"
 
 
-def _answer(dialog: Dialog, answer: Answer) -> None:
-    if not answer.accept:
-        dialog.dismiss()
-    elif dialog.type == "prompt":
-        dialog.accept(dialog.default_value if answer.text is None else answer.text)
-    else:
-        dialog.accept()
+def _answer(dialog: Dialog, answer: Answer, page: Page | None) -> None:
+    try:
+        if not answer.accept:
+            dialog.dismiss()
+        elif dialog.type == "prompt":
+            dialog.accept(dialog.default_value if answer.text is None else answer.text)
+        else:
+            dialog.accept()
+    except PlaywrightError as error:
+        if page is None or BEING_LEFT not in error.message:
+            raise
+        # Nobody can answer a dialog of a page that is just being left, and it blocks all that the page's process does,
+        # the leaving too, until another navigation begins. The one under way then comes first.
+        page.goto(page.url, timeout=1000 * LEAVING_LIMIT_S)
