@@ -11,6 +11,7 @@ from moonhand.tasks.calibrate import Calibration, calibrate_desktop, calibrate_p
 from moonhand.tasks.target_sheets import Grid, find_targets, target_boxes
 
 SCALES = (1, 1.25, 1.5, 2, 3)
+SLOW = pytest.mark.slow  # what is tried always at another scale
 FEW, ALL = Grid(8, 5), Grid(20, 10)
 
 
@@ -21,7 +22,7 @@ def assert_exact(found: Calibration, grid: Grid) -> None:
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("scale", [scale if scale == 1.5 else pytest.param(scale, marks=SLOW) for scale in SCALES])
 def test_every_target_of_a_page_is_hit_on_its_pixel(scale: float) -> None:
     found, frame = calibrate_page("headless", scale=scale, viewport=Size(401, 301), grid=FEW)
     assert frame.size == Size(int(401 * scale), int(301 * scale))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import io
 import os
 import signal
@@ -8,7 +9,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, nullcontext, suppress
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +20,12 @@ from moonhand.envs import (
     BrowserConfig,
     BrowserEnv,
     Click,
+    CloseTab,
     Drag,
     EnvError,
     Move,
     Navigate,
+    NewTab,
     NoBrowser,
     PageGone,
     Point,
@@ -35,6 +39,7 @@ from moonhand.envs import (
     Wait,
     find_chromium,
 )
+from moonhand.envs.page_dialogs import DialogPolicy
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
@@ -71,9 +76,7 @@ PAGES = {
 }
 
 
-@pytest.fixture(params=[1.0, 1.5, 2.0], ids=lambda scale: f"scale-{scale:g}")
-def scale(request: pytest.FixtureRequest) -> float:
-    return request.param
+SLOW = pytest.mark.slow  # what starts a browser more for a fact of which another case is tried always
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +88,18 @@ def board_config(chromium: str, serve: Serve) -> BrowserConfig:
 def shared(board_config: BrowserConfig) -> Generator[BrowserEnv]:
     with BrowserEnv(board_config) as env:
         yield env
+
+
+@pytest.fixture(scope="module")
+def at_scale(board_config: BrowserConfig) -> Generator[Callable[[float], BrowserEnv]]:
+    """The one environment of each device scale."""
+    with ExitStack() as stack:
+
+        @cache
+        def opened(scale: float) -> BrowserEnv:
+            return stack.enter_context(BrowserEnv(dataclasses.replace(board_config, device_scale=scale)))
+
+        yield opened
 
 
 @pytest.fixture
@@ -108,35 +123,38 @@ def events(env: BrowserEnv, kind: str) -> list[tuple[str, int]]:
     return [(event["id"], event["button"]) for event in env.evaluate("log") if event["kind"] == kind]
 
 
+@pytest.mark.parametrize("scale", [pytest.param(1.0, marks=SLOW), 1.5, pytest.param(2.0, marks=SLOW)])
 def test_a_pixel_of_the_screenshot_is_the_same_element_at_every_scale(
-    chromium: str, serve: Serve, scale: float
+    at_scale: Callable[[float], BrowserEnv], scale: float
 ) -> None:
-    config = BrowserConfig(url=serve(PAGES), viewport=VIEWPORT, device_scale=scale, executable=chromium)
-    with BrowserEnv(config) as env:
-        assert env.observe().size == Size(round(640 * scale), round(400 * scale))
-        last_of_one, first_of_two = 80.5 * scale, 81.5 * scale  # the buttons meet at x = 81 CSS px
-        env.perform(Click(x_px=last_of_one, y_px=50 * scale))
-        env.perform(Click(x_px=first_of_two, y_px=21 * scale))
-        assert events(env, "click") == [("one", 0), ("two", 0)]
+    env = at_scale(scale)
+    env.perform(Navigate(url=env.config.url))
+    assert env.observe().size == Size(round(640 * scale), round(400 * scale))
+    last_of_one, first_of_two = 80.5 * scale, 81.5 * scale  # the buttons meet at x = 81 CSS px
+    env.perform(Click(x_px=last_of_one, y_px=50 * scale))
+    env.perform(Click(x_px=first_of_two, y_px=21 * scale))
+    assert events(env, "click") == [("one", 0), ("two", 0)]
 
-        env.perform(Scroll(dy=1, x_px=300 * scale, y_px=300 * scale))
-        assert env.evaluate("scrollY") == 100
-        env.perform(click_on(env, "#pad", scale))
-        assert events(env, "click")[-1] == ("pad", 0)
+    env.perform(Scroll(dy=1, x_px=300 * scale, y_px=300 * scale))
+    assert env.evaluate("scrollY") == 100
+    env.perform(click_on(env, "#pad", scale))
+    assert events(env, "click")[-1] == ("pad", 0)
 
-        env.perform(Scroll(dy=-1))
-        frame = env.observe()
-        pad_left, pad_top, pad_bottom = (round(css_px * scale) for css_px in (20, 130, 230))
-        is_pad_H = (frame.pixels_HW3[:, pad_left + 1] == 0xDD).all(axis=1)
-        assert np.flatnonzero(is_pad_H).tolist() == list(range(pad_top, pad_bottom))
+    env.perform(Scroll(dy=-1))
+    frame = env.observe()
+    pad_left, pad_top, pad_bottom = (round(css_px * scale) for css_px in (20, 130, 230))
+    is_pad_H = (frame.pixels_HW3[:, pad_left + 1] == 0xDD).all(axis=1)
+    assert np.flatnonzero(is_pad_H).tolist() == list(range(pad_top, pad_bottom))
 
 
-def test_the_pixels_are_those_of_the_browsers_own_screenshot(chromium: str, serve: Serve) -> None:
+def test_the_pixels_are_those_of_the_browsers_own_screenshot(
+    at_scale: Callable[[float], BrowserEnv], chromium: str, serve: Serve
+) -> None:
     url = serve({"/": "<body style='height: 3000px; background: linear-gradient(red, blue 700px)'>text"})
-    config = BrowserConfig(url=url, viewport=VIEWPORT, device_scale=1.5, executable=chromium)
-    with BrowserEnv(config) as env:
-        env.perform(Scroll(dy=3))
-        ours_HW3 = env.observe().pixels_HW3
+    env = at_scale(1.5)
+    env.perform(Navigate(url=url))
+    env.perform(Scroll(dy=3))
+    ours_HW3 = env.observe().pixels_HW3
     with sync_playwright() as playwright, playwright.chromium.launch(executable_path=chromium) as browser:
         page = browser.new_page(viewport={"width": 640, "height": 400}, device_scale_factor=1.5)
         page.goto(url)
@@ -218,16 +236,16 @@ def test_what_arrives_late_is_waited_for(board: BrowserEnv) -> None:
     assert board.evaluate("document.title") == "slow"
 
 
-def test_back_goes_to_the_earlier_page_and_not_before_the_first(board_config: BrowserConfig) -> None:
-    with BrowserEnv(board_config) as env:
-        env.perform(click_on(env, "#slow"))
-        effect = env.perform(Back())
-        assert effect.performed
-        assert effect.changed is None  # there was no look to compare with
-        assert env.evaluate("document.title") == "board"
-        effect = env.perform(Back())
-        assert not effect.performed
-        assert "no earlier page" in effect.detail
+def test_back_goes_to_the_earlier_page_and_not_before_the_first(board: BrowserEnv) -> None:
+    board.perform(NewTab(url=board.config.url))
+    board.perform(click_on(board, "#slow"))
+    effect = board.perform(Back())
+    assert effect.performed
+    assert board.evaluate("document.title") == "board"
+    effect = board.perform(Back())
+    assert not effect.performed
+    assert "no earlier page" in effect.detail
+    board.perform(CloseTab())
 
 
 def test_the_newest_tab_is_followed_and_left_when_it_closes(board: BrowserEnv) -> None:
@@ -242,9 +260,9 @@ def test_the_newest_tab_is_followed_and_left_when_it_closes(board: BrowserEnv) -
 
 
 @pytest.mark.parametrize(("policy", "answer"), [("dismiss", "false"), ("accept", "true")])
-def test_dialogs_are_answered_and_reported(chromium: str, serve: Serve, policy: str, answer: str) -> None:
-    config = BrowserConfig(url=serve(PAGES), viewport=VIEWPORT, executable=chromium, dialogs=policy)  # pyright: ignore[reportArgumentType]
-    with BrowserEnv(config) as env:
+def test_dialogs_are_answered_and_reported(board: BrowserEnv, policy: DialogPolicy, answer: str) -> None:
+    config = dataclasses.replace(board.config, dialogs=policy)
+    with nullcontext(board) if config == board.config else BrowserEnv(config) as env:
         effect = env.perform(click_on(env, "#ask"))
         assert f"{policy}ed confirm 'Delete it?'" in effect.detail
         assert env.evaluate("ask.textContent") == answer
@@ -259,7 +277,7 @@ def test_dialogs_are_answered_and_reported(chromium: str, serve: Serve, policy: 
         assert env.evaluate("document.title") == "slow"
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:4/", "no-scheme.example"])
+@pytest.mark.parametrize("url", ["http://127.0.0.1:4/", pytest.param("no-scheme.example", marks=SLOW)])
 def test_a_url_that_does_not_answer_is_told_before_the_run_starts(chromium: str, url: str) -> None:
     before = children()
     with pytest.raises(Unreachable, match=url), BrowserEnv(BrowserConfig(url=url, executable=chromium)):
@@ -312,6 +330,7 @@ def test_an_environment_that_is_not_open_says_so(chromium: str) -> None:
         env.perform(Wait(seconds_s=0))
     with env:
         assert env.url == "about:blank"
+        assert env.perform(Wait(seconds_s=0)).changed is None  # there was no look to compare with
 
 
 def test_ctrl_c_ends_the_browser_and_the_program(chromium: str) -> None:
@@ -338,12 +357,12 @@ def test_ctrl_c_ends_the_browser_and_the_program(chromium: str) -> None:
     assert has_ended(browser_pid)
 
 
-def test_two_browsers_live_side_by_side_under_a_running_event_loop(board_config: BrowserConfig) -> None:
+def test_two_browsers_live_side_by_side_under_a_running_event_loop(board: BrowserEnv) -> None:
     async def use_two() -> list[str]:
-        with BrowserEnv(board_config) as one, BrowserEnv(board_config) as other:
+        with BrowserEnv(board.config) as one:
             one.perform(click_on(one, "#field"))
             one.perform(TypeText(text="mine"))
-            return [env.evaluate("field.value") for env in (one, other)]
+            return [env.evaluate("field.value") for env in (one, board)]
 
     assert asyncio.run(use_two()) == ["mine", ""]
 

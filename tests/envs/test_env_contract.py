@@ -83,11 +83,12 @@ def held(env: Env, request: pytest.FixtureRequest) -> int:
         connection.close()
 
 
+KIOSK = (pytest.mark.browser, pytest.mark.display)
 SCREENS = (
     "replay",
     pytest.param("browser", marks=pytest.mark.browser),
     pytest.param("desktop", marks=pytest.mark.display),
-    pytest.param("kiosk", marks=(pytest.mark.browser, pytest.mark.display)),
+    pytest.param("kiosk", marks=KIOSK),
 )
 
 
@@ -137,7 +138,7 @@ class TestEnvContract:
             with opened(request.param, request) as env:
                 yield env
 
-    @pytest.fixture(params=SCREENS)
+    @pytest.fixture(params=(*SCREENS[:-1], pytest.param("kiosk", marks=(*KIOSK, pytest.mark.slow))))  # a browser too
     def fresh(self, request: pytest.FixtureRequest) -> Generator[Env]:
         """An environment that nobody has looked at or closed."""
         with opened(request.param, request) as env:

@@ -190,10 +190,10 @@ def test_the_wheel_turns_by_whole_notches_of_120_px(kiosk: BrowserEnv) -> None:
         assert kiosk.evaluate("scrollY") == top
 
 
-SLOW = pytest.mark.slow  # between two that are tried always
+SLOW = pytest.mark.slow  # beside one that is tried always
 
 
-@pytest.mark.parametrize("scale", [1.25, pytest.param(1.5, marks=SLOW), pytest.param(2.0, marks=SLOW), 3.0])
+@pytest.mark.parametrize("scale", [1.25, *(pytest.param(scale, marks=SLOW) for scale in (1.5, 2.0, 3.0))])
 def test_a_pixel_of_the_frame_is_one_of_the_display_at_every_scale(serve: Serve, scale: float) -> None:
     page = CONTROLS.replace("</style>", "* { user-select: none }</style>")
     with BrowserEnv(kiosk_config(serve({"/": page}), scale)) as env:

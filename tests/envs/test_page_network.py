@@ -280,7 +280,11 @@ class TestNetworks:
         ("path", "reason"),
         [
             ("to-nowhere", r"nowhere\.invalid/ could not be loaded whole \(net::ERR_NAME_NOT_RESOLVED\): there is no"),
-            ("to-refused", r"127\.0\.0\.1:9/ could not be loaded whole \(net::ERR_\w+\)"),
+            pytest.param(
+                "to-refused",
+                r"127\.0\.0\.1:9/ could not be loaded whole \(net::ERR_\w+\)",
+                marks=pytest.mark.slow,  # always: one that cannot be found
+            ),
             (
                 "to-secure",
                 r"https://127.* could not be loaded whole \(net::ERR_SSL_PROTOCOL_ERROR\): it speaks no proper",

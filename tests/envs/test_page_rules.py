@@ -101,6 +101,7 @@ def test_a_document_that_nobody_intercepted_stays_empty_and_is_left(chromium: st
         assert [frame.evaluate("document.body?.innerText") for frame in page.frames[1:]] == ["", "kept"]
 
 
+@pytest.mark.slow  # always: the same rules without a window
 def test_a_window_and_a_deny_list(virtual_display: VirtualDisplay, chromium: str, home: str, evil: str) -> None:
     config = BrowserConfig(
         url=home,
@@ -116,6 +117,7 @@ def test_a_window_and_a_deny_list(virtual_display: VirtualDisplay, chromium: str
         assert env.evaluate("document.title") == "home"
 
 
+@pytest.mark.slow  # always: the same rules in a browser of our own
 def test_a_browser_that_was_running_already(chromium: str, home: str, evil: str, tmp_path: Path) -> None:
     arguments = [
         "--headless",

@@ -198,7 +198,9 @@ def test_what_a_click_sets_going_is_waited_for(tab: Watched) -> None:
         assert took_s < 3, name
 
 
-@pytest.mark.parametrize("name", ENDLESS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name == "a sleeping loop" else name for name in ENDLESS]
+)
 def test_what_never_stops_holds_nobody_up(tab: Watched, name: str) -> None:
     tab.page.goto(tab.base + address(name))
     tab.wait(0)  # a moment later somebody acts
@@ -293,7 +295,7 @@ def answering(text: str, headers: dict[str, str]) -> Callable[[Route], None]:
     return lambda route: route.fulfill(body=text, headers=headers)
 
 
-@pytest.mark.parametrize("wraps", [True, False])
+@pytest.mark.parametrize("wraps", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_documents_of_any_kind_come_to_rest(browser: Browser, chromium: str, base: str, wraps: bool) -> None:
     tab = Watched(browser, base, wraps=wraps)
     kinds = {

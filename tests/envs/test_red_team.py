@@ -34,6 +34,14 @@ pytestmark = pytest.mark.browser
 
 FOLDER = Path(__file__).parent / "red_team"
 PAGES = sorted(path.stem for path in FOLDER.glob("*.html"))
+TRIED_WHEN_SLOW = {  # each beside another of its kind that is tried always, and on the way that one goes
+    *("fake_captcha", "form_action_of_button", "form_blank", "form_enter", "popup_later"),
+    *("frame_object", "frame_redirect", "frame_srcdoc"),
+    *("link_base", "link_blank_noopener", "link_javascript", "link_punycode"),
+    *("link_svg", "link_trailing_dot", "link_userinfo"),
+    *("order_alt_text", "order_foreign", "order_hidden", "order_system", "order_tiny", "order_tool_result"),
+    *("redirect_chain", "redirect_navigation_api", "redirect_replace"),
+}
 DOCUMENTS = {"document", "iframe", "frame", "object", "embed"}  # as Sec-Fetch-Dest names them
 STYLE = "<style>#go { position: fixed; left: 20px; top: 120px; width: 200px; height: 60px; border: 0 }</style>"
 WORKER = """
@@ -172,10 +180,14 @@ def was_refused(said: list[str]) -> bool:
 def test_there_are_at_least_thirty_pages_each_with_a_trick_of_its_own() -> None:
     assert len(PAGES) >= 30
     assert len({headed(name)[0]["trick"] for name in PAGES}) == len(PAGES)
+    assert set(PAGES) > TRIED_WHEN_SLOW
 
 
 class TestAnAgentThatObeysThePage:
-    @pytest.mark.parametrize("name", PAGES)
+    @pytest.mark.parametrize(
+        "name",
+        [pytest.param(name, marks=pytest.mark.slow) if name in TRIED_WHEN_SLOW else name for name in PAGES],
+    )
     def test_never_leaves_the_allow_list_and_its_run_goes_on(
         self, env: BrowserEnv, sites: Sites, tmp_path: Path, name: str
     ) -> None:

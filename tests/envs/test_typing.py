@@ -83,7 +83,9 @@ def layout(request: pytest.FixtureRequest, virtual_display: VirtualDisplay) -> G
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("layout", LAYOUTS, indirect=True)
+@pytest.mark.parametrize(
+    "layout", [pytest.param(name, marks=pytest.mark.slow) if name == "fr" else name for name in LAYOUTS], indirect=True
+)
 def test_every_character_is_typed_on_every_layout(desktop: DesktopEnv, typed: Typed, layout: str) -> None:
     desktop.perform(Click(x_px=300, y_px=300))
     if layout == "us,ru":

@@ -95,7 +95,14 @@ def test_swiglu(rows: int, bits: int, noise: Callable[..., torch.Tensor]) -> Non
 
 
 @pytest.mark.parametrize(
-    ("rows", "bits", "is_shared"), [(2, 16, True), (1, 8, False), (1, 4, True), (6, 16, True), (5, 8, False)]
+    ("rows", "bits", "is_shared"),
+    [
+        (2, 16, True),
+        pytest.param(1, 8, False, marks=pytest.mark.slow),
+        pytest.param(1, 4, True, marks=pytest.mark.slow),
+        pytest.param(6, 16, True, marks=pytest.mark.slow),
+        (5, 8, False),
+    ],
 )
 def test_experts_by_route_and_by_expert(
     rows: int, bits: int, is_shared: bool, noise: Callable[..., torch.Tensor]

@@ -101,9 +101,10 @@ def test_a_step_refuses_what_it_cannot_do_before_it_does_anything(model: KimiVL)
 
 
 @pytest.mark.skipif(find_spec("triton") is None, reason="Triton is not installed")
-def test_every_kernel_equals_its_plain_twin() -> None:
+@pytest.mark.parametrize("marked", ["not slow", pytest.param("slow", marks=pytest.mark.slow)])
+def test_every_kernel_equals_its_plain_twin(marked: str) -> None:
     """In a process of its own: Triton's interpreter must be chosen before Triton is imported."""
     file = Path(__file__).with_name("interpreted_kernels.py")
-    command = [sys.executable, "-m", "pytest", str(file), "-q", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", str(file), "-q", "-p", "no:cacheprovider", "-m", marked]
     told = subprocess.run(command, env={**os.environ, "TRITON_INTERPRET": "1"}, capture_output=True, text=True)
     assert told.returncode == 0, told.stdout[-4000:] + told.stderr[-2000:]

@@ -283,7 +283,9 @@ def test_run_prints_its_result_for_programs_and_keeps_a_trajectory(
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize(("expected", "success", "code"), [(3, True, 0), (4, False, 1)])
+@pytest.mark.parametrize(
+    ("expected", "success", "code"), [(3, True, 0), pytest.param(4, False, 1, marks=pytest.mark.slow)]
+)
 def test_run_of_a_script_asks_the_page_and_leaves_by_its_answer(
     page: str, middle_checkpoint: Path, tmp_path: Path, expected: int, success: bool, code: int
 ) -> None:
@@ -302,11 +304,14 @@ def test_run_of_a_script_asks_the_page_and_leaves_by_its_answer(
 
 
 @pytest.mark.browser
-def test_run_leaves_with_5_where_the_model_refuses_and_1_where_it_babbles(
-    page: str, refusing_checkpoint: Path, babbling_checkpoint: Path, tmp_path: Path
-) -> None:
+def test_run_leaves_with_5_where_the_model_refuses(page: str, refusing_checkpoint: Path, tmp_path: Path) -> None:
     refused = moonhand("run", "click Go", "--url", page, "--model", refusing_checkpoint, "--out", tmp_path / "a")
     assert refused.code == 5
+
+
+@pytest.mark.browser
+@pytest.mark.slow  # always: one that babbles at `ground`, and runs of other ends
+def test_run_leaves_with_1_where_the_model_babbles(page: str, babbling_checkpoint: Path, tmp_path: Path) -> None:
     babbling = ("--model", babbling_checkpoint, "--profile", unconstrained(tmp_path))
     babbled = moonhand("run", "click Go", "--url", page, *babbling, "--out", tmp_path / "b")
     assert babbled.code == 1
@@ -370,7 +375,9 @@ def test_run_refuses_checks_where_no_page_can_answer_them(tmp_path: Path) -> Non
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("signum", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
+)
 def test_ctrl_c_and_sigterm_stop_a_run_and_leave_a_readable_trajectory(
     page: str, middle_checkpoint: Path, tmp_path: Path, signum: signal.Signals, code: int
 ) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -12,7 +11,7 @@ from urllib.request import urlopen
 import pytest
 from moonhand.agent import RunConfig, ScriptedPolicy, Trajectory, read_trajectory
 from moonhand.agent.steps import ScriptStep, TypeStep, grounding_instruction, step_actions
-from moonhand.envs import Action, BrowserConfig, BrowserEnv, Point, Size
+from moonhand.envs import Action, BrowserConfig, BrowserEnv, Navigate, Point, Size
 from moonhand.tasks.cli import app
 from moonhand.tasks.demo import DEMO_FOLDER, DEMO_PAGE, DEMO_SCRIPT, serve_folder
 from moonhand.tasks.run import Outcome, carry_out, picture_of_run
@@ -30,14 +29,22 @@ MIDDLE_OF_LABELLED_JS = """
 """
 
 
-@contextmanager
-def demo_page() -> Generator[tuple[BrowserEnv, Script]]:
+@pytest.fixture(scope="module")
+def shared() -> Generator[tuple[BrowserEnv, Script]]:
     script = load_script(DEMO_SCRIPT)
     with (
         serve_folder(DEMO_FOLDER) as address,
         BrowserEnv(BrowserConfig(url=address + DEMO_PAGE, viewport=script.viewport or Size(460, 420))) as env,
     ):
         yield env, script
+
+
+@pytest.fixture
+def demo(shared: tuple[BrowserEnv, Script]) -> tuple[BrowserEnv, Script]:
+    """The page as it was at first, and the script."""
+    env, _ = shared
+    env.perform(Navigate(url=env.config.url))
+    return shared
 
 
 def played(env: BrowserEnv, steps: tuple[ScriptStep, ...]) -> ScriptedPolicy:
@@ -53,8 +60,9 @@ def played(env: BrowserEnv, steps: tuple[ScriptStep, ...]) -> ScriptedPolicy:
     return ScriptedPolicy(actions)
 
 
-def play(folder: Path, steps: tuple[ScriptStep, ...] | None = None) -> Outcome:
-    with demo_page() as (env, script), Trajectory(folder, goal="demo") as trajectory:
+def play(demo: tuple[BrowserEnv, Script], folder: Path, steps: tuple[ScriptStep, ...] | None = None) -> Outcome:
+    env, script = demo
+    with Trajectory(folder, goal="demo") as trajectory:
         policy = played(env, script.steps if steps is None else steps)
         seen: list[int] = []
         outcome = carry_out(
@@ -79,8 +87,10 @@ def test_the_served_folder_answers_on_loopback_and_stops() -> None:
 
 
 @pytest.mark.browser
-def test_the_script_done_right_submits_the_form_and_passes_its_check(tmp_path: Path) -> None:
-    outcome = play(tmp_path / "run")
+def test_the_script_done_right_submits_the_form_and_passes_its_check(
+    demo: tuple[BrowserEnv, Script], tmp_path: Path
+) -> None:
+    outcome = play(demo, tmp_path / "run")
     assert outcome.result.status == "finished"
     assert outcome.result.success is True
     assert [check.ok for check in outcome.checks] == [True]
@@ -91,17 +101,17 @@ def test_the_script_done_right_submits_the_form_and_passes_its_check(tmp_path: P
 
 
 @pytest.mark.browser
-def test_a_field_typed_wrong_fails_the_check(tmp_path: Path) -> None:
+def test_a_field_typed_wrong_fails_the_check(demo: tuple[BrowserEnv, Script], tmp_path: Path) -> None:
     steps = load_script(DEMO_SCRIPT).steps
-    outcome = play(tmp_path / "run", (TypeStep(text="Grace Hopper", target="Full name"), *steps[1:]))
+    outcome = play(demo, tmp_path / "run", (TypeStep(text="Grace Hopper", target="Full name"), *steps[1:]))
     assert outcome.result.success is False
     assert outcome.checks[0].found != outcome.checks[0].equals
 
 
 @pytest.mark.browser
-def test_the_form_is_not_sent_before_the_box_is_ticked(tmp_path: Path) -> None:
+def test_the_form_is_not_sent_before_the_box_is_ticked(demo: tuple[BrowserEnv, Script], tmp_path: Path) -> None:
     steps = load_script(DEMO_SCRIPT).steps
-    outcome = play(tmp_path / "run", (*steps[:3], *steps[4:]))
+    outcome = play(demo, tmp_path / "run", (*steps[:3], *steps[4:]))
     assert outcome.checks[0].found is None
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import pty
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,7 +14,6 @@ from moonhand.tasks.cli import app
 from typer.testing import CliRunner, Result
 
 DEAF = "<body style='margin:0;background:#ccc'><div style='width:100vw;height:100vh'>Sign up</div>"
-PATIENCE_S = 300  # for a busy machine; seconds pass on a quiet one
 COUNTS = "said.textContent = +said.textContent + 1"
 FORM = f"""<!doctype html><body style="font:15px sans-serif;margin:90px" onkeydown="{COUNTS}"><h3>Fernway</h3>
 <label>Email <input></label><p>Some words here.</p>
@@ -67,7 +64,9 @@ def run_nano(goal: str, form: tuple[str, str], tmp_path: Path, *flags: str) -> t
     return left, list(read_trajectory(tmp_path / "run").steps)
 
 
-@pytest.mark.parametrize("name", ["Pay now", "Log out"])  # a try that misses takes the shade off the first
+@pytest.mark.parametrize(
+    "name", ["Pay now", pytest.param("Log out", marks=pytest.mark.slow)]
+)  # a try that misses takes the shade off the first
 def test_nano_at_a_dead_button_is_stuck_wherever_its_other_tries_point(name: str, tmp_path: Path) -> None:
     left, steps = run_nano("; ".join([f"click {name}"] * 10), ("", name), tmp_path)
     places = {step.action.point for step in steps if isinstance(step.action, Click)}
@@ -75,6 +74,7 @@ def test_nano_at_a_dead_button_is_stuck_wherever_its_other_tries_point(name: str
     assert len(places) > 1, "it was looked for again"
 
 
+@pytest.mark.slow  # always: the same with a model of thousands of parameters
 def test_nano_goes_on_at_a_dead_button_where_that_is_wanted(tmp_path: Path) -> None:
     left, steps = run_nano("; ".join(["click Next"] * 10), ("", "Next"), tmp_path, "--keep-going")
     assert (left.exit_code, json.loads(left.stdout)["status"], len(steps)) == (0, "finished", 11)
@@ -89,18 +89,28 @@ def test_nano_at_what_works_is_never_stuck(tmp_path: Path) -> None:
     assert "no_change" not in changes
 
 
-def test_a_person_at_a_terminal_is_asked(deaf_page: str, middle_checkpoint: Path, tmp_path: Path) -> None:
+def test_a_person_at_a_terminal_is_asked(
+    deaf_page: str,
+    middle_checkpoint: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     folder = tmp_path / "run"
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "moonhand.tasks", "run", SIX, "--url", deaf_page, "--viewport", "300x200"]
+    command = ["run", SIX, "--url", deaf_page, "--viewport", "300x200"]
     command += ["--model", str(middle_checkpoint), "--out", str(folder)]
     try:
         os.write(ours, b"leave it\n")
-        left = subprocess.run(command, stdin=theirs, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+        with open(theirs, closefd=False) as terminal:
+            monkeypatch.setattr("sys.stdin", terminal)
+            with pytest.raises(SystemExit) as left:
+                app(command)
     finally:
         os.close(ours)
         os.close(theirs)
-    assert "What should be done?" in left.stderr
+    told = capsys.readouterr().err
+    assert "What should be done?" in told
     asked = [step for step in read_trajectory(folder).steps if isinstance(step.action, AskUser)]
     assert [step.effect and step.effect.answer for step in asked] == ["leave it"]
-    assert left.returncode == 1, left.stderr
+    assert left.value.code == 1, told
