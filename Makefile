@@ -1,7 +1,7 @@
 # `make demo` and `make test` each do all the set-up they need; a second run starts at once.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: help demo test fuzz soak faults nano nano-eval bench clean
+.PHONY: help demo test fuzz soak faults kills replay-table nano nano-eval bench clean
 
 help:
 	@echo "make demo    a sign-up form filled in from its pixels, in headless Chromium"
@@ -9,6 +9,8 @@ help:
 	@echo "make fuzz    a million random replies, read by every dialect (minutes)"
 	@echo "make soak    3,000 mixed actions in Chromium and on an X display: does anything grow? (10 minutes)"
 	@echo "make faults  browsers killed, displays gone, disks full, 200 runs interrupted: what stays behind? (10 minutes)"
+	@echo "make kills   100 runs killed at random moments: does every trajectory open? (minutes)"
+	@echo "make replay-table  12 pages x 7 changes x 3 modes of replay: healed, stopped, or a wrong click? (minutes)"
 	@echo "make nano    train moonhand-nano again from nothing (many hours on a CPU)"
 	@echo "make nano-eval   measure nano on what it has never seen; PAGE_BOXES=DIR and DESKTOP_CLICKS=DIR add recorded screens"
 	@echo "make bench   speed and memory beside transformers, with pictures in runs/speed (about half an hour on a quiet machine)"
@@ -27,10 +29,14 @@ test: .venv/.ready-for-test
 fuzz: .venv/.ready-for-test
 	.venv/bin/python tests/fuzz/fuzz_dialects.py
 
-soak faults: .venv/.ready-for-test
+soak faults kills: .venv/.ready-for-test
 	@bash setup.sh browser
 	@bash setup.sh desktop
 	.venv/bin/python tests/soak/$@.py
+
+replay-table: .venv/.ready-for-test
+	@bash setup.sh browser
+	.venv/bin/python tests/replay_table.py
 
 nano: .venv/.ready-for-eval
 	@bash setup.sh browser

@@ -3,7 +3,7 @@
 #   setup.sh venv demo|test|eval   .venv with the package (test: and its development tools, eval: what nano is
 #                             trained and measured with)
 #   setup.sh browser          a Chromium
-#   setup.sh desktop          Xvfb, openbox, xclip, xrandr and Tk, for tests of the desktop
+#   setup.sh desktop          Xvfb, openbox, xclip, xrandr, xdotool and Tk, for tests of the desktop
 #   setup.sh fonts            typefaces, for training and evaluating nano and their tests
 # PYTHON=/path/to/python3 chooses the interpreter; MOONHAND_CHROMIUM=/path/to/chromium the browser.
 set -euo pipefail
@@ -125,6 +125,7 @@ set_up_desktop() {
     command -v openbox >/dev/null || missing+=(openbox)
     command -v xclip >/dev/null || missing+=(xclip)
     command -v xrandr >/dev/null || missing+=(x11-xserver-utils)
+    command -v xdotool >/dev/null || missing+=(xdotool)
     .venv/bin/python -c 'import tkinter' 2>/dev/null || missing+=(python3-tk)
     if [ ${#missing[@]} -gt 0 ]; then
         apt_install "${missing[@]}" || fail "missing for the tests of the desktop: ${missing[*]}" \

@@ -7,6 +7,7 @@ from .approval import Approval, ApprovePolicy, Decision, Instead, Request, Skip,
 from .async_screen import AsyncScreen, AsyncTarget, async_browser, async_desktop
 from .dialects import Parsed, write_kimi
 from .errors import AgentError, BadGoal, BadProfile, CannotAnswer, ParseError, TargetRefused, TrajectoryError
+from .fingerprint import Fingerprint, bits_apart, fingerprint
 from .kimi import KimiPolicy
 from .locate import locate
 from .loop import RunConfig, run, run_to_end
@@ -17,7 +18,17 @@ from .profiles import PROFILES, PromptProfile, named_profile, profile_for
 from .screen import LiveTarget, Screen, browser, default_viewport, desktop
 from .steps import ScriptStep, describe_step, parse_steps
 from .target import Target
-from .trajectory import Recording, RunResult, Step, StoredFrame, Trajectory, new_run_folder, read_trajectory
+from .trajectory import (
+    Recording,
+    RunResult,
+    Source,
+    Step,
+    StoredFrame,
+    Trajectory,
+    Variable,
+    new_run_folder,
+    read_trajectory,
+)
 from .zoom import ZoomConfig
 
 __all__ = [
@@ -31,6 +42,7 @@ __all__ = [
     "BadProfile",
     "CannotAnswer",
     "Decision",
+    "Fingerprint",
     "Instead",
     "KimiPolicy",
     "LiveTarget",
@@ -48,6 +60,7 @@ __all__ = [
     "ScriptStep",
     "ScriptedPolicy",
     "Skip",
+    "Source",
     "Step",
     "Stop",
     "StoredFrame",
@@ -55,10 +68,12 @@ __all__ = [
     "TargetRefused",
     "Trajectory",
     "TrajectoryError",
+    "Variable",
     "Yes",
     "ZoomConfig",
     "async_browser",
     "async_desktop",
+    "bits_apart",
     "browser",
     "default_viewport",
     "describe_step",
@@ -68,6 +83,7 @@ __all__ = [
     "draw_step",
     "draw_target",
     "find_profile",
+    "fingerprint",
     "load_profile",
     "locate",
     "named_profile",

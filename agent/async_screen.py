@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar
 
 from PIL import Image
@@ -57,6 +58,11 @@ class AsyncScreen:
     def env(self) -> Env:
         """The environment behind it, whose calls block: make them by `call`. ValueError outside `async with`."""
         return self._screen.env
+
+    @property
+    def recorded_in(self) -> Path | None:
+        """The folder of the trajectory that `record` asked for; None without."""
+        return self._screen.recorded_in
 
     async def engine(self) -> Engine:
         """The model, loaded at its first use."""

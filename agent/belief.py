@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -64,6 +65,16 @@ class Belief:
     def box(self) -> Region:
         """The smallest upright box that holds MASS, in px of the screenshot."""
         return self.to_region(smallest_box(self.cells_YX, MASS))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values: the box that holds MASS, the mean place, the entropy, and the region they are over."""
+        sides = ("left_px", "top_px", "width_px", "height_px")
+        return {
+            "box": {side: round(getattr(self.box, side), 2) for side in sides},
+            "expected": {"x_px": round(self.expected.x_px, 2), "y_px": round(self.expected.y_px, 2)},
+            "entropy_bits": round(self.entropy_bits, 4),
+            "region": {side: getattr(self.region, side) for side in sides},
+        }
 
     def mass_in(self, region: Region) -> float:
         """The probability of a part of the screenshot, by the cells whose places lie in it."""

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ..envs import KINDS, UNTOUCHING, Finish, Frame, Point, Refuse, Size, action_points
+from ..envs import KINDS, UNTOUCHING, Finish, Frame, Point, Refuse, Region, Size, action_points
+from .belief import Mode, mix
 from .confidence import REFUSAL, Certainty, certainty
 from .dialects import DIALECTS, Canvas, Parsed
 from .errors import CannotAnswer, ParseError
@@ -34,7 +35,8 @@ class KimiPolicy:
 
     A profile that plans is given the goal. One that does not, or any when `steps` are given, works through plain steps
     (read from the goal unless given) and only finds each step's target in the pixels. `kinds` are the actions that the
-    screen can do; None: nobody knows, and it will say so itself.
+    screen can do; None: nobody knows, and it will say so itself. `seed` is for replies that are drawn at random: those
+    after a try in vain, and all of a profile with a temperature.
     """
 
     def __init__(
@@ -44,8 +46,10 @@ class KimiPolicy:
         profile: PromptProfile | None = None,
         steps: Sequence[ScriptStep] | None = None,
         kinds: Iterable[str] | None = None,
+        seed: int = 0,
     ) -> None:
         self._engine = engine
+        self._seed = seed
         self._is_given = profile is not None
         self._profile = profile or profile_of(engine)
         self._steps = None if steps is None else tuple(steps)
@@ -81,6 +85,7 @@ class KimiPolicy:
             instruction=instruction,
             step=step,
             confidence=answer.confidence,
+            belief=answer.belief(_whole(frame)),
             model_s=answer.model_s,
         )
 
@@ -115,9 +120,14 @@ class KimiPolicy:
             kinds=self._kinds,
             dialect=profile.dialect_of_turns,
             temperature=temperature,
-            seed=num_in_vain,
+            seed=self._seed + num_in_vain,
         )
-        return Reply(text=answer.text, confidence=answer.confidence, model_s=answer.model_s)
+        return Reply(
+            text=answer.text,
+            confidence=answer.confidence,
+            belief=answer.belief(_whole(frame)),
+            model_s=answer.model_s,
+        )
 
     def _where(self, frame: Frame, instruction: str, num_in_vain: int) -> Answer:
         return ask(
@@ -127,7 +137,7 @@ class KimiPolicy:
             canvas=canvas_of(self._engine, frame),
             kinds=self._profile.grounding_kinds,
             temperature=RETRY_TEMPERATURE if num_in_vain else None,
-            seed=num_in_vain,
+            seed=self._seed + num_in_vain,
         )
 
     def _look_closer(
@@ -151,6 +161,7 @@ class KimiPolicy:
             instruction=instruction,
             step=step,
             confidence=answer.confidence,
+            belief=answer.belief(region),
             model_s=answer.model_s,
         )
 
@@ -194,6 +205,14 @@ class Answer:
     @property
     def confidence(self) -> float | None:
         return self.certainty.confidence
+
+    def belief(self, region: Region) -> dict[str, Any] | None:
+        """Where the place may be, over the part of the screenshot that the model saw, as JSON; None where it points
+        nowhere, or shows only what it chose."""
+        spread = self.certainty.spread
+        if spread is None or self.certainty.kind != "point":
+            return None
+        return mix((Mode(int(spread.x_C.argmax()), 1.0, spread.x_C, spread.y_C),), region).to_json()
 
 
 def canvas_of(engine: Engine, frame: Frame) -> Canvas:
@@ -304,6 +323,10 @@ def _messages(turns: Sequence[Turn]) -> list[Message]:
         Message(turn.role, tuple(part if isinstance(part, str) else Picture(part.pixels_HW3) for part in turn.parts))
         for turn in turns
     ]
+
+
+def _whole(frame: Frame) -> Region:
+    return Region(0, 0, frame.size.width_px, frame.size.height_px)
 
 
 def _first_point(parsed: Parsed, text: str) -> Point:

@@ -18,11 +18,13 @@ from ..envs import (
     Refuse,
     UnsupportedAction,
     Zoom,
+    action_points,
     describe,
 )
 from .approval import NEVER, Approval
 from .dialects import Parsed
 from .errors import CannotAnswer, ParseError, TrajectoryError
+from .fingerprint import fingerprint
 from .look import on_screen
 from .policy import Answering, Policy, failures_in_a_row, turns_taken
 from .stuck import Stuck, stuck
@@ -69,7 +71,7 @@ def run(
     try:
         frame = env.observe()
         while len(history) < config.max_steps and turns_taken(history) != config.max_turns:
-            started_at_s = time.time()
+            started_at_s, started_mono_s = time.time(), time.monotonic()
             reply = policy.reply(goal, frame, tuple(history))
             draft = Step(
                 index=len(history),
@@ -80,8 +82,10 @@ def run(
                 instruction=reply.instruction,
                 reply=reply.text,
                 confidence=reply.confidence,
+                belief=reply.belief,
                 model_s=reply.model_s,
                 started_at_s=started_at_s,
+                started_mono_s=started_mono_s,
             )
             try:
                 parsed = policy.read(reply, frame)
@@ -146,10 +150,20 @@ def run_to_end(
 def _performed(draft: Step, env: Env, policy: Policy, frame: Frame, ask: Ask | None) -> Step:
     """The step with its effect, or with an `error` where the action cannot be done and nothing was touched."""
     assert draft.action is not None
+    action, draft = draft.action, noted(draft, env, frame)
     try:
-        return _served(replace(draft, effect=env.perform(draft.action)), policy, frame, ask)
+        return _served(replace(draft, effect=env.perform(action)), policy, frame, ask)
     except (UnsupportedAction, PointOffScreen, CannotAnswer) as error:
         return replace(draft, error=str(error))
+
+
+def noted(draft: Step, env: Env, frame: Frame) -> Step:
+    """The step with what is known of the place of its action, about to be performed on this frame."""
+    assert draft.action is not None
+    surroundings = env.surroundings(draft.action)
+    on_it = [point for point in action_points(draft.action)[:1] if frame.size.holds(point)]
+    mark = fingerprint(frame, on_it[0], surroundings.element) if on_it else None
+    return replace(draft, surroundings=surroundings, fingerprint=mark)
 
 
 def _kept(draft: Step, frame: Frame, trajectory: Trajectory) -> Step:
@@ -229,9 +243,13 @@ def _next_of_the_same_turn(step: Step) -> Step:
         reply=None,
         thought=None,
         confidence=None,
+        belief=None,
+        surroundings=None,
+        fingerprint=None,
         risks=frozenset(),
         decision=None,
         asked_s=0.0,
         model_s=0.0,
         started_at_s=time.time(),
+        started_mono_s=time.monotonic(),
     )

@@ -22,6 +22,7 @@ class Reply:
     instruction: str | None = None  # what was looked for, where the policy finds one thing at a time
     step: ScriptStep | None = None  # the plain step that the text answers, if any
     confidence: float | None = None  # 0..1
+    belief: Mapping[str, Any] | None = None  # where the place may be, as `Belief.to_json` tells it
     model_s: float = 0.0
 
 

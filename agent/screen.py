@@ -29,6 +29,7 @@ from .errors import TargetRefused
 from .kimi import KimiPolicy, load_engine
 from .locate import locate
 from .loop import RunConfig, run_to_end
+from .manual import ManualRun
 from .overlay import draw_target
 from .steps import ClickStep, TypeStep, grounding_instruction
 from .target import Target
@@ -65,11 +66,13 @@ def browser(
     downloads: str | Path | None = None,
     secrets: SecretLookup = find_secret,
     out: str | Path = RUNS,
+    record: bool | str | Path = False,
 ) -> Screen:
     """A page in a Chromium of its own, or with `attach` in one that runs already, opened by `with`.
 
     `viewport` is width and height in CSS px; None takes what suits the model (`default_viewport`). `allow` and `deny`
-    are patterns of OriginRules, `secrets` gives the value of each {{secret:NAME}}; the rest is as in BrowserConfig.
+    are patterns of OriginRules, `secrets` gives the value of each {{secret:NAME}}; `record` keeps a trajectory of all
+    that is clicked and typed, as in Screen; the rest is as in BrowserConfig.
     """
     size = default_viewport(model) if viewport is None else Size(*viewport)
 
@@ -92,22 +95,32 @@ def browser(
             )
         )
 
-    return Screen(open_page, model=model, out=out)
+    return Screen(open_page, model=model, out=out, record=record)
 
 
-def desktop(*, model: str | Path | Engine = "nano", monitor: int | str = 1, out: str | Path = RUNS) -> Screen:
-    """One monitor of this machine's desktop, opened by `with`."""
+def desktop(
+    *,
+    model: str | Path | Engine = "nano",
+    monitor: int | str = 1,
+    out: str | Path = RUNS,
+    record: bool | str | Path = False,
+) -> Screen:
+    """One monitor of this machine's desktop, opened by `with`. `record` is as in Screen."""
 
     def open_desktop() -> AbstractContextManager[Env]:
         from ..envs import DesktopConfig, DesktopEnv
 
         return DesktopEnv(DesktopConfig(monitor=monitor))
 
-    return Screen(open_desktop, model=model, out=out)
+    return Screen(open_desktop, model=model, out=out, record=record)
 
 
 class Screen:
-    """A screen and a model that finds things on it. A context manager; the model is loaded at its first use."""
+    """A screen and a model that finds things on it. A context manager; the model is loaded at its first use.
+
+    With `record` every action of click, type, press and perform becomes a step of one trajectory, in that folder or,
+    for True, in a new one under `out`; each takes two looks more. `do` keeps one of its own in any case.
+    """
 
     def __init__(
         self,
@@ -115,25 +128,38 @@ class Screen:
         *,
         model: str | Path | Engine = "nano",
         out: str | Path = RUNS,
+        record: bool | str | Path = False,
     ) -> None:
         self._open_env = open_env
         self._model = model
         self._out = Path(out)
+        self._record = record
+        self._manual: ManualRun | None = None
         self._engine: Engine | None = None
         self._env: Env | None = None
         self._closing = ExitStack()
 
     def __enter__(self) -> Self:
+        if self._record is not False:
+            self._manual = ManualRun(new_run_folder(self._out) if self._record is True else self._record)
         self._env = self._closing.enter_context(self._open_env())
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        try:
+            if self._manual is not None:
+                self._manual.close(error)
+        finally:
+            self.close()
 
     def close(self) -> None:
         """Close the screen; twice is fine."""
-        self._env = None
-        self._closing.close()
+        manual, self._manual, self._env = self._manual, None, None
+        try:
+            if manual is not None:
+                manual.close()
+        finally:
+            self._closing.close()
 
     @property
     def env(self) -> Env:
@@ -152,9 +178,14 @@ class Screen:
         """What the screen shows now, at native resolution."""
         return self.env.observe()
 
+    @property
+    def recorded_in(self) -> Path | None:
+        """The folder of the trajectory that `record` asked for; there once something was done. None without."""
+        return None if self._manual is None else self._manual.folder
+
     def perform(self, action: Action) -> Effect:
         """Do one action, in px of the last frame."""
-        return self.env.perform(action)
+        return self._perform(action)
 
     def locate(self, text: str, *, zoom: ZoomConfig | None = None) -> LiveTarget:
         """Something on the screen, named in words; looked for when it is used, and closer where `zoom` says so."""
@@ -195,6 +226,12 @@ class Screen:
             asks_about = approve or ("sensitive" if policy.profile.plans else "never")
             return run_to_end(env, policy, goal, trajectory, config, approve=Approval(asks_about, ask))
 
+    def _perform(self, action: Action, target: Target | None = None) -> Effect:
+        """`target`, for the record, is what the model said of the place."""
+        if self._manual is None:
+            return self.env.perform(action)
+        return self._manual.perform(self.env, action, target)
+
 
 class LiveTarget:
     """Something named in words. Every use looks at the screen; the model is asked again only when that has changed."""
@@ -229,7 +266,9 @@ class LiveTarget:
     def click(self, *, count: int = 1) -> Effect:
         """Click it. TargetRefused if the model does not see it; then nothing is touched."""
         point = self.point
-        return self._screen.perform(Click(x_px=point.x_px, y_px=point.y_px, count=count))
+        _, target = self._seen or (None, None)  # what the point is from
+        click = Click(x_px=point.x_px, y_px=point.y_px, count=count)
+        return self._screen._perform(click, target)  # pyright: ignore[reportPrivateUsage] - they belong together
 
     def preview(self) -> Image.Image:
         """The screen with a ring where the model points; touches nothing."""

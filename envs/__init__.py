@@ -61,6 +61,7 @@ from .keys import MODIFIERS, NAMED_KEYS, Button, Modifier, key_name
 from .origins import OriginRules
 from .risk import RISK_WORDS, Risk, in_words, risks_of
 from .secrets import SecretLookup, find_secret, names_secrets
+from .surroundings import NOTHING_KNOWN, Element, Surroundings
 from .wording import action_points, describe
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ __all__ = [
     "KINDS",
     "MODIFIERS",
     "NAMED_KEYS",
+    "NOTHING_KNOWN",
     "RISK_WORDS",
     "UNTOUCHING",
     "Action",
@@ -109,6 +111,7 @@ __all__ = [
     "Drag",
     "DryRunEnv",
     "Effect",
+    "Element",
     "Env",
     "EnvError",
     "Extract",
@@ -144,6 +147,7 @@ __all__ = [
     "SetClipboard",
     "Size",
     "Surface",
+    "Surroundings",
     "SwitchTab",
     "TypeText",
     "Unreachable",

@@ -14,6 +14,7 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 from .actions import Action
 from .env import Effect, Env, Frame
 from .risk import Risk
+from .surroundings import Surroundings
 
 PATIENCE_S = 0.5  # for a stopped call to end by itself before the environment is closed under it
 CLOSE_LIMIT_S = 30.0
@@ -155,6 +156,10 @@ class AsyncEnv(Generic[E]):
     async def risks(self, action: Action) -> frozenset[Risk]:
         """What a person would want to be asked about before it is performed."""
         return await self._worker.run(lambda: self._env.risks(action))
+
+    async def surroundings(self, action: Action) -> Surroundings:
+        """What lies at its place before it is performed."""
+        return await self._worker.run(lambda: self._env.surroundings(action))
 
     async def call(self, call: Callable[[E], T]) -> T:
         """What else the environment can do: `await env.call(lambda browser: browser.evaluate("document.title"))`."""

@@ -24,9 +24,11 @@ from .page_actions import takes_s
 from .risk import Risk, risks_of
 from .secrets import names_secrets, pieces
 from .settle import Settled
+from .surroundings import NOTHING_KNOWN, Surroundings
 from .wording import describe
 
 RISK_LIMIT_S = 2.0  # the longest look at what an action would set off
+SURROUNDINGS_LIMIT_S = 1.0  # at what lies at its place, for the record: takes milliseconds where the page answers
 
 
 class BrowserEnv:
@@ -114,6 +116,18 @@ class BrowserEnv:
             return risks_of(action)
         unknown: frozenset[Risk] = frozenset(("submit",))
         return risks_of(action) | unknown if found is None else found
+
+    def surroundings(self, action: Action) -> Surroundings:
+        """What lies at its point, or has the focus. Empty where the page does not tell within SURROUNDINGS_LIMIT_S."""
+        browser, screen = self._open()
+        scale = screen.extent.scale
+        try:
+            look = browser.thread.peek(
+                SURROUNDINGS_LIMIT_S, lambda: browser.safety.surroundings(browser.tabs.front(), action, scale)
+            )
+        except EnvError:  # a dialog is open, or the page is gone: `perform` will tell
+            return NOTHING_KNOWN
+        return look or NOTHING_KNOWN
 
     def evaluate(self, js: str) -> Any:
         """The value of a JavaScript expression in the page in front, to check its state."""

@@ -10,7 +10,7 @@ import time
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from .actions import UNTOUCHING, Action, PressKeys, SetClipboard, TypeText
 from .blur import changed_box
@@ -28,7 +28,11 @@ from .risk import Risk, risks_of
 from .secrets import SecretLookup, Secrets, find_secret, is_paste, names_secrets
 from .settle import Settled, find_moving, settle_pixels
 from .signals import on_signals
+from .surroundings import LONGEST, Surroundings
 from .wording import action_points, describe
+
+if TYPE_CHECKING:
+    from .windows import FrontWindow
 
 QUIET_S = 0.1  # programs show what they do with an action 8 to 55 ms later
 INPUT_KINDS = frozenset(
@@ -85,6 +89,7 @@ class DesktopEnv:
         self._capture: ScreenCapture | None = None
         self._held: Held | None = None
         self._actor: DesktopActor | None = None
+        self._front: FrontWindow | None = None
         self._last: Frame | None = None
         self._panic: str | None = None  # why the person has stopped it
 
@@ -106,6 +111,11 @@ class DesktopEnv:
                 paste_keys=config.paste_keys,
             )
             stack.callback(self._actor.close)
+            if sys.platform == "linux":
+                from .windows import FrontWindow  # needs Xlib
+
+                self._front = FrontWindow(config.display)
+                stack.callback(self._front.close)
             if config.panic_stop or (config.panic_stop is None and config.display is None):
                 stack.enter_context(self._stopped_by_hand(self._capture, self._held))
             atexit.register(self.close)
@@ -202,10 +212,15 @@ class DesktopEnv:
         """What a person would want to be asked about before it is performed."""
         return risks_of(action, () if self._held is None else self._held.keys)
 
+    def surroundings(self, action: Action) -> Surroundings:
+        """The title of the window in front, on X; of what lies in it a desktop tells nothing."""
+        title = None if self._front is None else self._front.title()
+        return Surroundings(title=None if title is None else self._secrets.mask(title)[:LONGEST])
+
     def close(self) -> None:
         """Release what is held and let go of the display; may be called twice."""
         self._stack.close()
-        self._capture = self._held = self._actor = self._last = None
+        self._capture = self._held = self._actor = self._front = self._last = None
 
     def _new_hands(self) -> Hands:
         kind = self.config.hands

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .actions import UNTOUCHING, Action
 from .env import Effect, Env, Frame, check_on_screen, nothing_to_do, require_kind
 from .risk import Risk
+from .surroundings import Surroundings
 from .wording import describe
 
 
@@ -36,6 +37,9 @@ class DryRunEnv:
 
     def risks(self, action: Action) -> frozenset[Risk]:
         return self._env.risks(action)
+
+    def surroundings(self, action: Action) -> Surroundings:
+        return self._env.surroundings(action)
 
     def close(self) -> None:
         self._env.close()

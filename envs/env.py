@@ -17,6 +17,7 @@ from .actions import UNTOUCHING, Action
 from .errors import PointOffScreen, UnsupportedAction
 from .geometry import Size
 from .risk import Risk
+from .surroundings import Surroundings
 from .wording import action_points, describe
 
 Pixels = NDArray[np.uint8]
@@ -103,7 +104,8 @@ class Env(Protocol):
     `kinds` are the actions it can do, by their `type`. `perform` raises PointOffScreen, or UnsupportedAction for any
     other kind, before touching anything, and other EnvErrors when the screen itself fails. What is in UNTOUCHING is
     always accepted and does nothing. `risks` is what a person would want to be asked about before the action is
-    performed, as far as the screen can tell. `close` may be called twice.
+    performed, as far as the screen can tell; `surroundings` what lies at its place, for the record: quickly, without
+    secrets, and empty for a screen that does not tell. `close` may be called twice.
     """
 
     @property
@@ -111,6 +113,7 @@ class Env(Protocol):
     def observe(self) -> Frame: ...
     def perform(self, action: Action) -> Effect: ...
     def risks(self, action: Action) -> frozenset[Risk]: ...
+    def surroundings(self, action: Action) -> Surroundings: ...
     def close(self) -> None: ...
 
 

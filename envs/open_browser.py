@@ -33,8 +33,9 @@ T = TypeVar("T")
 class OpenBrowser:
     """A browser, and the thread it is driven from. What the thread has to do goes through `run` or `submit`."""
 
-    def __init__(self, config: BrowserConfig) -> None:
-        self.config, self.safety = config, PageSafety(config)
+    def __init__(self, config: BrowserConfig, *, by_hand: bool = False) -> None:
+        """`by_hand`: a person works in it, and answers its file dialogs."""
+        self.config, self.safety, self._by_hand = config, PageSafety(config), by_hand
         self.thread = BrowserThread(Dialogs(config.dialogs, lambda event: self.tabs.note(event), self.safety.secrets))
         self.kiosk: Kiosk | None = None
         self.tabs: Tabs  # this and what follows: once it has started
@@ -98,6 +99,7 @@ class OpenBrowser:
             settler=PageSettler(wraps=config.restyle and launched.is_ours, scale=config.device_scale),
             timeout_s=config.timeout_s,
             is_ours=launched.is_ours,
+            takes_files=not self._by_hand,
         )
         if not launched.is_ours:
             stack.callback(quietly, self.tabs.close_opened)

@@ -35,11 +35,13 @@ function () {
 
 
 class Node(NamedTuple):
-    """An element, in the process of its frame."""
+    """An element, in the process of its frame, whose view lies `left`, `top` CSS px from the corner of the page."""
 
     session: CDPSession
     frame_id: str
     backend_id: int
+    left: float = 0
+    top: float = 0
 
     def call(self, function: str, world: int | None = None) -> Any:
         """The value of a function with the element as `this`, in our own world. PlaywrightError where it is gone."""
@@ -86,7 +88,7 @@ class PageNodes:
                 if "No node found" in error.message:
                     return None
                 raise
-            node = Node(session, hit["frameId"], hit["backendNodeId"])
+            node = Node(session, hit["frameId"], hit["backendNodeId"], place[0] - x, place[1] - y)
             inner = self._inside(page, node)
             if inner is None:
                 return node
@@ -95,7 +97,7 @@ class PageNodes:
 
     def focus(self, page: Page) -> list[Node]:
         """What has the focus: the frames it lies in, from the outermost, and last the element. Empty for nothing."""
-        session, found = self._session_of(page), list[Node]()
+        session, found, left, top = self._session_of(page), list[Node](), 0.0, 0.0
         frame_id = send(session, "Page.getFrameTree")["frameTree"]["frame"]["id"]
         for _ in range(DEEPEST):
             world = world_of(session, frame_id)
@@ -105,11 +107,13 @@ class PageNodes:
                 break
             described = send(session, "DOM.describeNode", objectId=object_id)["node"]
             described = _focused_within(session, world, described)
-            found.append(Node(session, frame_id, described["backendNodeId"]))
+            found.append(Node(session, frame_id, described["backendNodeId"], left, top))
             if "frameId" not in described or described["nodeName"] == "HTML":
                 break
             frame_id = described["frameId"]
-            session = self._session_of_frame(page, frame_id) or session
+            if (inner := self._session_of_frame(page, frame_id)) is not None:
+                x, y = _corner(session, described["backendNodeId"])
+                session, left, top = inner, left + x, top + y
         return found
 
     def views(self, page: Page) -> list[View]:

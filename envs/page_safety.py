@@ -1,4 +1,4 @@
-"""What keeps a browser's secrets and knows the risks of its pages."""
+"""What keeps a browser's secrets and knows the risks of its pages, and what else lies at a place of them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from .page_nodes import PageNodes
 from .page_posts import PagePosts
 from .page_risk import PageRisks
 from .page_secrets import PageSecrets
+from .page_surroundings import PageSurroundings
 from .risk import Risk, risks_of
 from .secrets import Secrets, is_paste, names_secrets, pastes_selected
+from .surroundings import NOTHING_KNOWN, Surroundings
 
 
 class PageSafety:
@@ -31,6 +33,7 @@ class PageSafety:
         self._risks: PageRisks | None = None
         self._page_secrets: PageSecrets | None = None
         self._clipboard: SecretClipboard | None = None
+        self._surroundings: PageSurroundings | None = None
 
     def attach(
         self, context: BrowserContext, session_of: Callable[[Page], CDPSession], use_clipboard: UseClipboard
@@ -41,6 +44,7 @@ class PageSafety:
         self._risks.home = self._config.url
         self._clipboard = SecretClipboard(self.secrets, self._risks.is_elsewhere, use_clipboard)
         self._page_secrets = PageSecrets(self.secrets, nodes, self._risks, self._clipboard)
+        self._surroundings = PageSurroundings(nodes, session_of, self.secrets)
 
     def begin(self, page: Page) -> None:
         """This is the page on which the run begins: its site is where secrets belong."""
@@ -80,6 +84,10 @@ class PageSafety:
     def look(self, page: Page, action: Action, css: Callable[[Point], tuple[float, float]]) -> frozenset[Risk]:
         """All risks of an action; never raises."""
         return risks_of(action) if self._risks is None else self._risks.look(page, action, css)
+
+    def surroundings(self, page: Page, action: Action, scale: float) -> Surroundings:
+        """What lies at the place of an action, without secrets. `scale` is screenshot px per CSS px."""
+        return NOTHING_KNOWN if self._surroundings is None else self._surroundings.look(page, action, scale)
 
     def covered(self, page: Page, take: Callable[[], Frame]) -> Frame:
         """The frame that `take` brings, with every secret on it covered."""

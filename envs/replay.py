@@ -10,6 +10,7 @@ from .change import where_changed
 from .env import Effect, Frame, check_on_screen, nothing_to_do, require_kind
 from .errors import EnvError, UnsupportedAction
 from .risk import Risk, risks_of
+from .surroundings import NOTHING_KNOWN, Surroundings
 from .wording import action_points, describe
 
 
@@ -77,6 +78,10 @@ class ReplayEnv:
     def risks(self, action: Action) -> frozenset[Risk]:
         """What a person would want to be asked about before it is performed."""
         return risks_of(action)
+
+    def surroundings(self, action: Action) -> Surroundings:
+        """Pictures tell nothing more."""
+        return NOTHING_KNOWN
 
     def close(self) -> None:
         self._is_closed = True

@@ -42,10 +42,11 @@ class Tabs:
         settler: PageSettler,
         timeout_s: float,
         is_ours: bool,
+        takes_files: bool = True,
     ) -> None:
         self.context = context
         self.seen: Page | None = None
-        self._is_ours = is_ours
+        self._is_ours, self._takes_files = is_ours, takes_files
         self._prepare, self._settler = prepare, settler
         self._opened: list[Page] = []  # by us
         self._pages: list[Page] = []  # oldest first
@@ -168,7 +169,8 @@ class Tabs:
         self._pages.append(page)
         self._recent.append(page)
         page.on("close", self._drop)
-        page.on("filechooser", lambda chooser: self._note_chooser(page, chooser))
+        if self._takes_files:  # else the browser shows its own dialog
+            page.on("filechooser", lambda chooser: self._note_chooser(page, chooser))
         page.on("framenavigated", lambda frame: self._forget_chooser(page) if frame is page.main_frame else None)
         page.on("crash", lambda crashed: self._crashed.add(crashed))
 

@@ -72,6 +72,39 @@ def wait_for_manager(connection: Any, limit_s: float) -> None:
         time.sleep(0.002)
 
 
+class FrontWindow:
+    """Tells the title of the window in front, or of the one that has the keyboard where nobody says which that is."""
+
+    def __init__(self, display: str | None) -> None:
+        self._display = display
+        self._connection: Any = None
+
+    def title(self) -> str | None:
+        """None where the display does not tell."""
+        try:
+            if self._connection is None:
+                self._connection = connect(self._display)
+            root = self._connection.screen().root
+            found = root.get_full_property(self._connection.intern_atom("_NET_ACTIVE_WINDOW"), X.AnyPropertyType)
+            number = found.value[0] if found is not None and len(found.value) else 0
+            return window_title(self._connection, number) if number else self._focused_title()
+        except (Xlib.error.XError, Xlib.error.ConnectionClosedError, NoDisplay, OSError):
+            return None
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.display.socket.close()
+            self._connection = None
+
+    def _focused_title(self) -> str | None:
+        window = self._connection.get_input_focus().focus
+        while not isinstance(window, int):  # PointerRoot and None are numbers
+            if title := window_title(self._connection, window.id):
+                return title
+            window = window.query_tree().parent or 0
+        return None
+
+
 class WindowFinder:
     """Follows the window that has `part` in its title, in any case; a window of exactly that title goes first.
 

@@ -34,6 +34,8 @@ from .errors import BadRequest
 from .model_commands import model_app
 from .parse_command import parse
 from .profile_commands import profiles_app
+from .record_command import record
+from .replay_command import replay
 from .run_command import demo, run
 from .screen_flags import (
     ChromiumFlag,
@@ -46,10 +48,12 @@ from .screen_flags import (
     viewport_of,
 )
 from .training.command import train
+from .traj.commands import traj_app
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(model_app, name="model")
 app.add_typer(profiles_app, name="profiles")
+app.add_typer(traj_app, name="traj")
 
 
 def main() -> None:
@@ -174,6 +178,8 @@ def ground(
 
 app.command()(doctor)
 app.command()(run)
+app.command()(record)
+app.command()(replay)
 app.command()(demo)
 app.command()(with_plain_errors(train))
 app.command()(with_plain_errors(parse))

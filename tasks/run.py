@@ -68,7 +68,7 @@ def carry_out(
     `stopped`; what the screen, the model or the disk raise goes on to the caller.
     """
     try:
-        with _stops_until_heard():
+        with stops_until_heard():
             for step in run(env, policy, goal, trajectory, config, approve=approve, ask=ask):
                 watch(step)
     except KeyboardInterrupt:
@@ -85,7 +85,7 @@ def carry_out(
 
 
 @contextmanager
-def _stops_until_heard() -> Generator[None]:
+def stops_until_heard() -> Generator[None]:
     """Say Ctrl-C, or what else stops this program, again until it has ended the block; only in the main thread.
 
     The first may be lost: where a destructor or a callback of a library runs, Python drops exceptions.

@@ -79,6 +79,8 @@ OutFlag = Annotated[
     Path | None, typer.Option("--out", help="Folder of the trajectory. (default: a new one under ./runs)")
 ]
 PictureFlag = Annotated[Path | None, typer.Option("--picture", help="Also write a picture of the run: a .png file.")]
+WatchFlag = Annotated[bool, typer.Option("--watch", help="Show the run in a browser while it goes on.")]
+NoOpenFlag = Annotated[bool, typer.Option("--no-open", help="With --watch: only tell the address.")]
 KeepGoingFlag = Annotated[
     bool, typer.Option("--keep-going", help="Go on when the same actions change nothing, again and again.")
 ]
@@ -122,6 +124,8 @@ def run(
     approve: ApproveFlag = None,
     dry_run: DryRunFlag = False,
     step: StepFlag = False,
+    watch: WatchFlag = False,
+    no_open: NoOpenFlag = False,
 ) -> None:
     """Carry out a goal or a script on a page or a desktop, from its pixels."""
     from ..agent import new_run_folder
@@ -156,7 +160,14 @@ def run(
         )
         asked = ModelChoice(model, device, dtype, quantize)
         how = HowToRun(
-            profile=profile, keep_going=keep_going, max_steps=max_steps, approve=approve, dry_run=dry_run, step=step
+            profile=profile,
+            keep_going=keep_going,
+            max_steps=max_steps,
+            approve=approve,
+            dry_run=dry_run,
+            step=step,
+            watch=watch,
+            opens=not no_open,
         )
         _run(script, choice, asked, how, folder=folder, picture=picture, as_json=as_json)
 
@@ -209,6 +220,8 @@ class HowToRun:
     approve: ApprovePolicy | None = None
     dry_run: bool = False
     step: bool = False
+    watch: bool = False
+    opens: bool = True
 
     def policy(self, *, plans: bool) -> ApprovePolicy:
         """Plain steps are what the person wrote; what a model plans, nobody has read."""
@@ -243,6 +256,7 @@ def _run(
     from .open_screen import open_screen
     from .pictures import check_writable
     from .run import carry_out, picture_of_dry_run, picture_of_run
+    from .viewer.live import watched
 
     if picture is not None:
         check_writable(picture)
@@ -267,10 +281,16 @@ def _run(
         raise BadRequest(f"{folder} already holds a run: choose another folder")
     with open_screen(choice) as env:
         policy = KimiPolicy(engine, profile=profile, steps=steps, kinds=env.kinds)
-        trajectory = Trajectory(folder, goal=goal, policy=policy.manifest(), config=asdict(config), env=_told(choice))
+        trajectory = Trajectory(
+            folder, goal=goal, policy=policy.manifest(), config=asdict(config), env=screen_told(choice)
+        )
         with plain_errors():  # in JSON, the result says how it ended
             try:
-                with trajectory, StepTable(console) as table:
+                with (
+                    trajectory,
+                    StepTable(console) as table,
+                    watched(folder, table.add, console, is_wanted=how.watch, opens=how.opens) as watch,
+                ):
                     is_somebody_there = sys.stdin.isatty() and not how.dry_run
                     asker = Asker(console, folder / "place.png", table.paused)
                     outcome = carry_out(
@@ -280,7 +300,7 @@ def _run(
                         trajectory,
                         config,
                         checks=checks,
-                        watch=table.add,
+                        watch=watch,
                         approve=Approval(how.policy(plans=plans), asker if is_somebody_there or how.step else None),
                         ask=table.ask if is_somebody_there else None,
                     )
@@ -298,7 +318,7 @@ def _run(
     raise typer.Exit(exit_code(outcome))
 
 
-def _told(choice: ScreenChoice) -> dict[str, Any]:
+def screen_told(choice: ScreenChoice) -> dict[str, Any]:
     """The screen for `run.json`, without a password."""
     told = asdict(choice)
     user, colon, password = (choice.http_auth or "").partition(":")

@@ -18,7 +18,18 @@ HOMES = {  # library -> the folders or files that may import it
     "pyautogui": ("envs/hands.py",),  # of the desktop
     "Xlib": tuple(
         f"envs/{name}.py"
-        for name in ("hands", "display", "clipboard", "apps", "windows", "keymap", "panic", "target_sheet", "x_probes")
+        for name in (
+            "hands",
+            "display",
+            "clipboard",
+            "apps",
+            "windows",
+            "keymap",
+            "panic",
+            "target_sheet",
+            "x_probes",
+            "desktop_recorder",
+        )
     ),
     "playwright": ("envs/open_browser.py", "envs/launch.py", "envs/tabs.py", "envs/page_", "envs/dialog_picture.py"),
     "typer": ("tasks/",),

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...agent import KimiPolicy, Policy, RunConfig, Step, Trajectory, run
 from ...agent.profiles import NANO_TASK
-from ...envs import Action, BrowserConfig, BrowserEnv, Effect, Frame, Navigate, Risk
+from ...envs import Action, BrowserConfig, BrowserEnv, Effect, Frame, Navigate, Risk, Surroundings
 from ..errors import BadRequest, TaskError
 from .page import DEVICE_SCALE, PAGE_SIZE, WINDOW_SIZE
 
@@ -173,6 +173,9 @@ class Episode:
 
     def risks(self, action: Action) -> frozenset[Risk]:
         return self._env.risks(action)
+
+    def surroundings(self, action: Action) -> Surroundings:
+        return self._env.surroundings(action)
 
     def close(self) -> None:
         """The browser belongs to whoever opened it."""

@@ -23,6 +23,7 @@ from moonhand.agent import (
     run_to_end,
 )
 from moonhand.envs import (
+    NOTHING_KNOWN,
     Action,
     AskUser,
     Click,
@@ -31,6 +32,7 @@ from moonhand.envs import (
     Frame,
     PressKeys,
     Risk,
+    Surroundings,
     TypeText,
     Wait,
     risks_of,
@@ -64,6 +66,9 @@ class Screen:
 
     def risks(self, action: Action) -> frozenset[Risk]:
         return self.lies(action)
+
+    def surroundings(self, action: Action) -> Surroundings:
+        return NOTHING_KNOWN
 
     def close(self) -> None:
         pass

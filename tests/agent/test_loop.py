@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from moonhand.agent import RunConfig, ScriptedPolicy, Step, Trajectory, read_trajectory, run, run_to_end
 from moonhand.envs import (
+    NOTHING_KNOWN,
     Action,
     AskUser,
     Back,
@@ -21,6 +22,7 @@ from moonhand.envs import (
     PageGone,
     ReplayEnv,
     Risk,
+    Surroundings,
     TypeText,
     Wait,
     Zoom,
@@ -148,6 +150,9 @@ class Slow:
 
     def risks(self, action: Action) -> frozenset[Risk]:
         return frozenset()
+
+    def surroundings(self, action: Action) -> Surroundings:
+        return NOTHING_KNOWN
 
     def perform(self, action: Action) -> Effect:
         self.num_done += 1

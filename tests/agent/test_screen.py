@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from moonhand.agent import Screen, TargetRefused, browser, default_viewport, read_trajectory
-from moonhand.envs import Action, Click, Frame, Point, PressKeys, ReplayEnv, Size, TypeText
+from moonhand.agent import Screen, TargetRefused, TrajectoryError, browser, default_viewport, read_trajectory
+from moonhand.envs import Action, Click, Frame, Point, PressKeys, ReplayEnv, Size, TypeText, UnsupportedAction
 
 if TYPE_CHECKING:
     from moonhand.model import Engine
@@ -68,6 +68,59 @@ def test_a_screen_is_used_inside_with(taught_engine: Engine) -> None:
         assert closed.frame().size == FRAME.size
     with pytest.raises(ValueError, match="inside `with"):
         closed.frame()
+
+
+def recorded(engine: Engine, actions: list[Action], record: bool | Path, out: Path = Path("runs")) -> Screen:
+    return Screen(lambda: ReplayEnv([FRAME] * (len(actions) + 1), actions), model=engine, out=out, record=record)
+
+
+def test_what_a_program_does_by_itself_is_recorded_where_it_wants_that(taught_engine: Engine, tmp_path: Path) -> None:
+    actions: list[Action] = [SIGN_UP, NAME, TypeText(text="Ada"), PressKeys(keys=("ctrl", "a"))]
+    with recorded(taught_engine, actions, tmp_path / "manual") as live:
+        assert live.recorded_in == tmp_path / "manual"
+        live.click("Sign up")
+        live.type("Ada", into="Name")
+        live.press("ctrl", "a")
+        with pytest.raises(UnsupportedAction):
+            live.press("b")
+    recording = read_trajectory(tmp_path / "manual")
+    assert (recording.source, recording.run["status"], recording.problems) == ("manual", "finished", ())
+    assert [step.action for step in recording.steps] == [*actions, PressKeys(keys=("b",))]
+    clicked, named, typed, _, refused = recording.steps
+    assert (clicked.instruction, clicked.reply, named.instruction) == (
+        "click Sign up",
+        "click(x=0.500, y=0.250)",
+        "the Name field",
+    )
+    assert clicked.confidence is not None
+    assert clicked.fingerprint is not None
+    assert (typed.instruction, typed.fingerprint) == (None, None)
+    assert "the recording ends here" in str(refused.error)
+    assert refused.after is None
+
+
+def test_a_program_that_fails_leaves_a_record_that_says_so(taught_engine: Engine, tmp_path: Path) -> None:
+    live = recorded(taught_engine, [SIGN_UP], True, tmp_path)
+
+    def program() -> float:
+        with live:
+            live.click("Sign up")
+            return 1 / 0
+
+    with pytest.raises(ZeroDivisionError):
+        program()
+    (folder,) = tmp_path.iterdir()
+    result = read_trajectory(folder).result
+    assert result is not None
+    assert (result.status, result.error) == ("error", "ZeroDivisionError: division by zero")
+    with pytest.raises(TrajectoryError, match="already holds a run"), recorded(taught_engine, [], folder):
+        pass
+
+
+def test_nothing_is_written_for_a_screen_on_which_nothing_was_done(taught_engine: Engine, tmp_path: Path) -> None:
+    with recorded(taught_engine, [], tmp_path / "run") as live:
+        live.frame()
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.browser

@@ -5,13 +5,25 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Generator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from moonhand.agent import Recording, Step, Trajectory, TrajectoryError, new_run_folder, read_trajectory
+from moonhand.agent import (
+    Recording,
+    RunConfig,
+    ScriptedPolicy,
+    Step,
+    Trajectory,
+    TrajectoryError,
+    new_run_folder,
+    read_trajectory,
+    run_to_end,
+)
 from moonhand.agent.trajectory import step_from_json
-from moonhand.envs import Click, Effect, Frame, GetClipboard
+from moonhand.agent.trajectory.check import check_trajectory
+from moonhand.envs import Click, Effect, Frame, GetClipboard, ReplayEnv, Wait
 
 
 def picture(number: int) -> Frame:
@@ -208,6 +220,38 @@ def test_a_disk_that_takes_no_more_is_one_error_and_the_rest_stays_readable(tmp_
     assert 5 < len(recording.steps) < 40
     assert recording.problems == ()
     assert recording.run["status"] == "error"
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Generator[Path]:
+    """One of 256 kB; needs root, and is not to be had elsewhere."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "moonhand-test", str(place)]
+    try:
+        done = subprocess.run(mount, capture_output=True, check=False)
+    except FileNotFoundError:
+        pytest.skip("no mount here")
+    if done.returncode:
+        pytest.skip("only root mounts a small disk")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_a_full_disk_takes_the_result_all_the_same(small_disk: Path) -> None:
+    noise = np.random.default_rng(0)
+    frames = [Frame(noise.integers(0, 255, (60, 60, 3), dtype=np.uint8)) for _ in range(101)]
+    actions = [Wait(seconds_s=0)] * 100
+    env, policy, folder = ReplayEnv(frames, actions), ScriptedPolicy(actions), small_disk / "run"
+    with pytest.raises(TrajectoryError, match="No space left"):
+        run_to_end(env, policy, "", Trajectory(folder, goal=""), RunConfig(max_steps=100))
+    recording = read_trajectory(folder)
+    assert recording.result is not None
+    assert recording.result.status == "error"
+    assert "No space left" in str(recording.result.error)
+    assert recording.result.steps == len(recording.steps) > 5
+    assert check_trajectory(folder).is_sound
+    assert sorted(path.name for path in folder.iterdir()) == ["frames", "run.json", "steps.jsonl"]
 
 
 def test_a_folder_that_cannot_be_made_is_one_error(tmp_path: Path) -> None:

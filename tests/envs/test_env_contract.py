@@ -29,6 +29,7 @@ from moonhand.envs import (
     PointOffScreen,
     ReplayEnv,
     Size,
+    Surroundings,
     UnsupportedAction,
     VirtualDisplay,
     Wait,
@@ -174,6 +175,12 @@ class TestEnvContract:
             assert effect.change == "no_change"
         assert not env.observe().differs_from(before)
         assert env.perform(RECORDED[0]).performed
+
+    def test_what_lies_at_a_place_may_be_asked_of_every_action_and_touches_nothing(self, env: Env) -> None:
+        before = env.observe()
+        for kind in sorted(KINDS):
+            assert isinstance(env.surroundings(sample(kind)), Surroundings)
+        assert not env.observe().differs_from(before)
 
     def test_every_kind_it_does_not_have_is_refused_and_nothing_is_touched(self, env: Env) -> None:
         assert env.kinds <= KINDS - UNTOUCHING

@@ -21,6 +21,7 @@ from moonhand.envs import (
     PointOffScreen,
     Region,
     Size,
+    Surroundings,
     VirtualDisplay,
 )
 from moonhand.envs.capture import ScreenCapture, check_display
@@ -167,6 +168,7 @@ def test_a_window_is_seen_with_its_frame_and_followed(screen: VirtualDisplay, wi
         assert moved.origin_pt == (left_pt + 800, top_pt + 100)
         env.perform(Click(x_px=50, y_px=150))
         assert windows.tell("x") == {"x": left_pt + 850, "y": top_pt + 250, "window": "of today"}
+        assert env.surroundings(Click(x_px=50, y_px=150)) == Surroundings(title="of today")  # it is in front
         windows.do("move", 1400, 500)
         cut = env.observe()
         assert cut.origin_pt == (left_pt + 1300, top_pt + 400)

@@ -50,6 +50,7 @@ from moonhand.envs import (
     PressKeys,
     Risk,
     Scroll,
+    Surroundings,
     TypeText,
     VirtualDisplay,
     Wait,
@@ -88,6 +89,7 @@ class Told:
     problems: list[str] = field(default_factory=list[str])
     status: str | None = None
     took_s: float = 0.0
+    num_empty_folders: int = 0
 
 
 @dataclass
@@ -98,6 +100,7 @@ class Row:
     runs: int = 0
     bad: int = 0
     seconds: float = 0.0
+    num_empty_folders: int = 0  # temporary ones that stayed
     statuses: Counter[str] = field(default_factory=Counter[str])  # of the trajectories
     problems: list[str] = field(default_factory=list[str])
 
@@ -122,6 +125,9 @@ class Counted:
 
     def risks(self, action: Action) -> frozenset[Risk]:
         return self._env.risks(action)
+
+    def surroundings(self, action: Action) -> Surroundings:
+        return self._env.surroundings(action)
 
     def close(self) -> None:
         self._env.close()
@@ -181,9 +187,7 @@ def in_a_child(
     served = {number for number in displays if not any(owner in known for owner in _owners(number))}
     if stale := stale_files(served):
         told.problems.append(f"files left: {stale}")
-    if strays := [path.name for path in Path(tempfile.gettempdir()).iterdir()]:
-        told.problems.append(f"temporary files left: {strays}")
-        _empty(Path(tempfile.gettempdir()))
+    _tidy(told)
     _check_trajectory(folder / "run", told)
     if told.problems and (said := (folder / "stderr").read_text(errors="replace").strip()):
         told.problems.append(said)
@@ -237,12 +241,22 @@ def _owners(number: str) -> list[int]:
     return []
 
 
-def _empty(folder: Path) -> None:
+def _tidy(told: Told) -> None:
+    """Empty the temporary folder, where nothing should be but empty folders of a browser killed at its start."""
+    folder = Path(tempfile.gettempdir())
+    bare = {path for path in folder.iterdir() if path.is_dir() and not any(map(_is_kept, path.rglob("*")))}
+    if strays := [path.name for path in folder.iterdir() if path not in bare]:
+        told.problems.append(f"temporary files left: {strays}")
+    told.num_empty_folders += len(bare)
     for path in folder.iterdir():
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
+
+
+def _is_kept(path: Path) -> bool:
+    return path.is_symlink() or not path.is_dir()
 
 
 def what_is_held(display: str) -> list[str]:
@@ -291,6 +305,7 @@ class Part:
         row = self.rows.setdefault(fault, Row(fault=fault))
         row.runs += 1
         row.bad += bool(problems)
+        row.num_empty_folders += told.num_empty_folders
         row.seconds = round(row.seconds + told.took_s, 1)
         row.statuses[str(told.status)] += 1
         row.problems += [f"run {row.runs}: {problem}" for problem in problems]
@@ -384,9 +399,7 @@ def interrupted_command(part: Part, num_runs: int) -> None:
         took_s = took_s or told.took_s
         if left := wait_until_alone(known):
             told.problems.append(f"processes left: {sorted(left.values())}")
-        if strays := [path.name for path in Path(tempfile.gettempdir()).iterdir()]:
-            told.problems.append(f"temporary files left: {strays}")
-            _empty(Path(tempfile.gettempdir()))
+        _tidy(told)
         _check_trajectory(folder / "run", told)
         if told.problems or told.code == 1:
             told.problems += [f"SIGINT after {delay_s:.3f} s", (folder / "stderr").read_text()[-1500:]]
@@ -483,9 +496,8 @@ def broken_machine(part: Part) -> None:
         if subprocess.run(mount, capture_output=True, check=False).returncode == 0:
             stack.callback(subprocess.run, ["umount", "-l", str(folder)], check=False)
             told = in_a_child(folder, open_desktop, actions * 8, before=lambda: _fill(folder), known=known)
-            # A disk without a free byte takes the steps so far, but no result.
-            told.problems = [problem for problem in told.problems if problem != NO_RESULT] + what_is_held(display)
-            part.note("disk full (a small tmpfs)", told, statuses=("error", None), codes=(3,))
+            told.problems += what_is_held(display)
+            part.note("disk full (a small tmpfs)", told, statuses=("error",), codes=(3,))
 
         for name, jump_s in (("back", -3600.0), ("ahead", 86_400.0)):
             told = in_a_child(part.folder(), open_desktop, actions, before=lambda s=jump_s: _jump(s), known=known)
@@ -563,10 +575,11 @@ def main() -> int:
             rows.append({"fault": f"part {name}", "runs": 0, "bad": 1, "statuses": {}, "problems": [crashed]})
         else:
             rows += json.loads(printed.splitlines()[-1])
-    print(f"{'fault':<34}{'runs':>6}{'bad':>6}  how the trajectories ended")
+    print(f"{'fault':<34}{'runs':>6}{'bad':>6}{'empty temp folders':>20}  how the trajectories ended")
     for row in rows:
         ended = ", ".join(f"{status} {number}" for status, number in sorted(row["statuses"].items()))
-        print(f"{row['fault']:<34}{row['runs']:>6}{row['bad']:>6}  {ended}")
+        num_empty = row.get("num_empty_folders", 0)
+        print(f"{row['fault']:<34}{row['runs']:>6}{row['bad']:>6}{num_empty:>20}  {ended}")
     num_interrupted = sum(row["runs"] for row in rows if row["fault"].startswith("SIGINT"))
     num_bad = sum(row["bad"] for row in rows)
     summary = {"interrupted": num_interrupted, "of": given.runs, "bad": num_bad}

@@ -201,7 +201,7 @@ def test_no_byte_of_a_run_holds_the_secret(page: str, middle_checkpoint: Path, t
 LOSES_CTRL_C = """
 import os, signal, sys, time
 from moonhand.agent import RunConfig, ScriptedPolicy, Trajectory
-from moonhand.envs import Effect, Frame, Wait
+from moonhand.envs import NOTHING_KNOWN, Effect, Frame, Wait
 from moonhand.tasks.run import carry_out
 import moonhand.tasks.run as run, numpy as np
 
@@ -214,6 +214,7 @@ class Screen:
     kinds = frozenset(("wait",))
     def observe(self): return Frame(np.zeros((8, 8, 3), np.uint8))
     def risks(self, action): return frozenset()
+    def surroundings(self, action): return NOTHING_KNOWN
     def close(self): pass
     def perform(self, action):
         Loses()

@@ -1,0 +1,106 @@
+"""Whether two elements, as a page's own tree tells them, are the same thing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Literal
+from urllib.parse import urlsplit
+
+from ...envs import Element, Surroundings
+
+NAMELESS = frozenset(("canvas", "iframe", "embed", "object", "html", "body", "video"))  # much may lie within one
+
+OWN = re.compile(r"aria/|text/|(pierce/)?(#|\[data-|[\w-]+\[(name|for|href|aria-label)=)")  # selectors of a thing's own
+
+Kinship = Literal["same", "other", "doubtful", "unknown"]
+"""doubtful: the same element by tag, role and name, beside other words; unknown: one of the two is not told."""
+
+
+def kinship(recorded: Element | None, live: Element | None, put: Mapping[str, str]) -> Kinship:
+    """`put` are the texts that stand in place of recorded ones: a replay's variables."""
+    if recorded is None or live is None:
+        return "unknown"
+    if (recorded.tag, recorded.role) != (live.tag, live.role) or with_put(recorded.name, put) != _folded(live.name):
+        return "other"
+    return "same" if _same_near(recorded, live, put) else "doubtful"
+
+
+def is_kin(recorded: Element | None, live: Element | None, put: Mapping[str, str]) -> bool:
+    """Whether an element found by its words is the one: of its kind, of its name but for case and punctuation, and the
+    only one of that name, then and now. Names that are merely alike may mean the opposite ("Follow", "Unfollow").
+    """
+    if recorded is None or live is None or (recorded.tag, recorded.role) != (live.tag, live.role):
+        return False
+    one, other = _letters(with_put(recorded.name or recorded.text, put)), _letters(live.name or live.text)
+    return bool(one) and one == other and _same_near(recorded, live, put) and is_told_apart(recorded, live, put)
+
+
+def is_told_apart(recorded: Element, live: Element, put: Mapping[str, str]) -> bool:
+    """Whether the tree alone says that they are the same: it has a name, and both were found by their name or id."""
+    return not is_anonymous(recorded) and shares_selector(recorded, live, put)
+
+
+def shares_selector(recorded: Element, live: Element, put: Mapping[str, str]) -> bool:
+    """Whether an id or a name finds both, each alone in its frame. Ways through the tree say a row, not whose it is."""
+    mine = {with_put(selector, put) for selector in recorded.selectors} & {_folded(each) for each in live.selectors}
+    return any(OWN.match(selector) and " > " not in selector for selector in mine)
+
+
+def is_within(recorded: Element, live: Element) -> bool:
+    """Whether what is there now held the recorded element before, as far as ways through the tree tell."""
+    ways = [selector for selector in recorded.selectors if selector.startswith("xpath/")]
+    return any(way.startswith(f"{each}/") for way in ways for each in live.selectors if each.startswith("xpath/"))
+
+
+def is_anonymous(element: Element) -> bool:
+    """Whether its pixels alone tell what it is."""
+    return not element.name.strip() or element.tag in NAMELESS
+
+
+def describe_element(element: Element | None) -> str:
+    if element is None:
+        return "nothing that is known"
+    name = element.name or element.text
+    return f"{element.role or element.tag} {name[:60]!r}" if name else f"<{element.tag}>"
+
+
+def same_page(recorded: Surroundings | None, live: Surroundings | None, moved: Mapping[str, str]) -> bool:
+    """Whether origin and path are those recorded, or stand for them in `moved`; True where one is not told."""
+    if recorded is None or live is None or not recorded.url or not live.url:
+        return True
+    return page_of(recorded.url, moved) == page_of(live.url, {})
+
+
+def page_of(url: str, moved: Mapping[str, str]) -> str:
+    """Origin and path; what is asked of them, and where in them, may differ."""
+    parts = urlsplit(url)
+    if parts.scheme in ("data", "about", "blob"):
+        return parts.scheme
+    page = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+    if page in moved:
+        return moved[page]
+    origin = f"{parts.scheme}://{parts.netloc}"
+    return moved.get(origin, origin) + parts.path.rstrip("/")
+
+
+def with_put(text: str, put: Mapping[str, str]) -> str:
+    """A recorded text as it reads with other values typed."""
+    for old, new in put.items():
+        if old.strip() and old != new:
+            text = re.sub(rf"(?<!\w){re.escape(old)}(?!\w)", lambda _, new=new: new, text)
+    return _folded(text)
+
+
+def _same_near(recorded: Element, live: Element, put: Mapping[str, str]) -> bool:
+    """Whether what stands beside them is the same; nothing told is no difference."""
+    one, other = with_put(recorded.near, put), _folded(live.near)
+    return not one or not other or one == other
+
+
+def _letters(text: str) -> str:
+    return " ".join(re.findall(r"\w+", text.casefold()))
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.split())

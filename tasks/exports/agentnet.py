@@ -1,0 +1,90 @@
+"""Runs as rows of AgentNet, which OpenCUA is trained on: a task a line, pyautogui code with shares of the screenshot.
+
+    {"task_id", "instruction", "task_completed", "traj": [{"index", "image", "value": {"code", "action", ...}}]}
+
+Pictures lie in `images/` beside the file. `source` is ours: who acted.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ...agent import Recording
+from ...agent.dialects import CannotWrite, Canvas, Dialect, Parsed, whole_canvas
+from ...agent.dialects.pyautogui import PYAUTOGUI, write_script
+from ...envs import UNTOUCHING, describe
+from ..expansion import write_as
+from .exported import Done, Exported, Told, copy_images, done_steps, write_text
+
+TRIPLE = "computer.triple_click"
+LAST = 0.9999  # the largest share that is written
+
+
+def write_agentnet(recordings: Sequence[Recording], out: Path) -> Exported:
+    """A line for each run."""
+    told = Told()
+    rows: list[dict[str, Any]] = []
+    num_steps = 0
+    for recording in recordings:
+        done = done_steps(recording, told)
+        images = copy_images([one.step.before for one in done], out)
+        traj = [value for one in done if (value := _turn(one, images, told)) is not None]
+        for index, turn in enumerate(traj):
+            turn["index"] = index
+        num_steps += len(traj)
+        result = recording.result
+        rows.append(
+            {
+                "task_id": recording.path.resolve().name,
+                "instruction": recording.goal,
+                "task_completed": None if result is None else result.success,
+                "source": str(recording.run.get("source", "agent")),
+                "traj": traj,
+            }
+        )
+    file = write_text(out, "".join(f"{json.dumps(row)}\n" for row in rows))
+    return Exported(files=(file,), num_steps=num_steps, left_out=tuple(told.left_out), notes=tuple(told.notes))
+
+
+def _turn(one: Done, images: dict[str, str], told: Told) -> dict[str, Any] | None:
+    step = one.step
+    image = images.get(step.before.sha256)
+    if image is None:
+        told.leave_out(step, "its picture is missing or damaged")
+        return None
+    try:
+        written = write_as(_RELATIVE, Parsed((one.action,)), whole_canvas(step.before.size))
+    except CannotWrite:
+        touches = one.action.type not in UNTOUCHING
+        told.leave_out(step, "pyautogui has no words for it" if touches else "it touches nothing")
+        return None
+    for line in written.expanded:
+        told.note(line)
+    return {
+        "index": step.index,
+        "image": Path(image).name,
+        "value": {
+            "observation": "",
+            "thought": step.thought or "",
+            "action": step.instruction or describe(one.action),
+            "code": written.text,
+            "last_step_correct": None if step.effect is None else step.effect.performed,
+            "last_step_redundant": None if step.effect is None else step.effect.changed is False,
+            "reflection": "",
+        },
+    }
+
+
+def _write(parsed: Parsed, canvas: Canvas) -> str:
+    def spell(x_px: float, y_px: float) -> tuple[str, str]:
+        x_share, y_share = canvas.to_share(x_px, y_px)
+        return f"{min(max(x_share, 0), LAST):.4f}", f"{min(max(y_share, 0), LAST):.4f}"
+
+    return "\n".join(write_script(Parsed((action,)), spell, triple=TRIPLE) for action in parsed.actions)
+
+
+_RELATIVE: Dialect = replace(PYAUTOGUI, write=_write)

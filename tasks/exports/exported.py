@@ -1,0 +1,176 @@
+"""What every export shares: which steps it has, what is told of those it has not, and texts safe to put into code."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ...agent import Recording, Step, StoredFrame, TrajectoryError
+from ...agent.trajectory import FRAMES_FOLDER
+from ...envs import Action, Element, describe
+from ..errors import BadRequest
+
+IMAGES_FOLDER = "images"  # beside the file that names what is in it
+UNDONE = ("skip", "stop", "nobody")  # decisions after which nothing was performed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exported:
+    """What an export wrote. `left_out` has a line for each step that is not in it, and why."""
+
+    files: tuple[Path, ...]
+    num_steps: int
+    left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Done:
+    """A step whose action was performed."""
+
+    step: Step
+    action: Action
+
+    @property
+    def element(self) -> Element | None:
+        known = self.step.surroundings
+        return None if known is None else known.element
+
+    @property
+    def url(self) -> str | None:
+        return None if self.step.surroundings is None else self.step.surroundings.url
+
+    @property
+    def title(self) -> str | None:
+        return None if self.step.surroundings is None else self.step.surroundings.title
+
+
+@dataclass
+class Told:
+    """Collects what could not be exported."""
+
+    left_out: list[str] = field(default_factory=list[str])
+    notes: list[str] = field(default_factory=list[str])
+
+    def leave_out(self, step: Step, why: str) -> str:
+        """The line, for a comment at the place of the step."""
+        what = "its reply" if step.action is None else one_line(describe(step.action))
+        line = f"step {step.index} ({what}): {one_line(why)}"
+        self.left_out.append(line)
+        return line
+
+    def note(self, words: str) -> None:
+        if words not in self.notes:
+            self.notes.append(words)
+
+
+def done_steps(recording: Recording, told: Told) -> list[Done]:
+    """The steps that did something, in order. BadRequest where there is none."""
+    done: list[Done] = []
+    for step in recording.steps:
+        if step.action is None:
+            told.leave_out(step, f"it could not be read: {step.error}")
+        elif step.error is not None:
+            told.leave_out(step, f"it failed: {step.error}")
+        elif step.decision in UNDONE:
+            told.leave_out(step, "it was not approved")
+        else:
+            done.append(Done(step, step.action))
+    if not done:
+        raise BadRequest(f"{recording.path} holds no step that was performed: there is nothing to export")
+    return done
+
+
+def only_one(recordings: Sequence[Recording], name: str) -> Recording:
+    """BadRequest for several: most formats hold one run."""
+    if len(recordings) != 1:
+        raise BadRequest(f"{name} holds one run, and there are {len(recordings)}: name the folder of one")
+    return recordings[0]
+
+
+def was_on_desktop(recording: Recording) -> bool:
+    """Whether it was recorded on a desktop rather than in a page."""
+    env = recording.run.get("env")
+    if isinstance(env, dict) and env.get("desktop") is not None:
+        return bool(env["desktop"])
+    pages = any(step.surroundings is not None and step.surroundings.url for step in recording.steps)
+    return not pages and any(step.before.origin_pt != (0.0, 0.0) for step in recording.steps)
+
+
+def start_url(recording: Recording, done: Sequence[Done]) -> str | None:
+    """Where the run began: what the screen told, else what it was asked to open. None where nobody knows."""
+    first = next((one.url for one in done if one.url), None)
+    if first is not None and not first.startswith("about:"):
+        return first
+    env = recording.run.get("env")
+    asked = env.get("url") if isinstance(env, dict) else None
+    return asked if isinstance(asked, str) and asked else first
+
+
+def started_at_s(step: Step) -> float:
+    """When its action began, on one clock for the whole run; imported runs may have none (0)."""
+    return step.started_mono_s or step.started_at_s
+
+
+def one_line(text: str, limit: int = 160) -> str:
+    """Any text as one line of printable ASCII, for comments and messages: what a page says ends nothing."""
+    words = " ".join(text.split())
+    words = words if len(words) <= limit else words[: limit - 3] + "..."
+    return "".join(letter if " " <= letter <= "~" else "?" for letter in words)
+
+
+def python_text(text: str) -> str:
+    """A text as a Python literal in ASCII."""
+    return ascii(text)
+
+
+def check_out(out: Path, *, folder: bool = False) -> None:
+    """BadRequest, before any work, where the export cannot be written."""
+    if folder:
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise BadRequest(f"{out} is there already: name a new or empty folder")
+        parent = out if out.exists() else out.parent
+    else:
+        if out.is_dir():
+            raise BadRequest(f"{out} is a folder: name a file")
+        parent = out.parent
+    if not parent.is_dir():
+        raise BadRequest(f"{out} cannot be written: create its folder first, with mkdir -p {parent}")
+    if not os.access(parent, os.W_OK):
+        raise BadRequest(f"{out} cannot be written: {parent} may not be changed")
+    if (parent / FRAMES_FOLDER).is_dir() and (parent / "run.json").is_file():
+        raise BadRequest(f"{out} lies inside a recorded run: name a place outside of it")
+
+
+def write_text(out: Path, text: str) -> Path:
+    """BadRequest where the disk does not take it."""
+    try:
+        out.write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise BadRequest(f"{out} cannot be written: {error.strerror}") from error
+    return out
+
+
+def copy_images(frames: Iterable[StoredFrame], out: Path) -> dict[str, str]:
+    """Put the pictures into `images/` beside the file; hash to the path that the file should name.
+
+    What is missing or damaged is not in the answer. BadRequest where the disk is full.
+    """
+    named: dict[str, str] = {}
+    folder = out.parent / IMAGES_FOLDER
+    for stored in frames:
+        if stored.sha256 in named:
+            continue
+        try:
+            png = stored.read().to_png()  # whatever way it is stored
+        except TrajectoryError:
+            continue
+        try:
+            folder.mkdir(exist_ok=True)
+            (folder / f"{stored.sha256}.png").write_bytes(png)
+        except OSError as error:
+            raise BadRequest(f"{folder} cannot be written: {error.strerror}") from error
+        named[stored.sha256] = f"{IMAGES_FOLDER}/{stored.sha256}.png"
+    return named

@@ -1,0 +1,360 @@
+"""`moonhand replay`: a recorded run done again."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, cast
+from urllib.parse import urlsplit
+
+import typer
+from rich.console import Console
+
+from .console import (
+    NEEDS_USER,
+    OK,
+    STOPPED,
+    TASK_FAILED,
+    DeviceFlag,
+    DtypeFlag,
+    JsonFlag,
+    ModelChoice,
+    ModelFlag,
+    ProfileFlag,
+    QuantizeFlag,
+    people,
+    plain_errors,
+    print_json,
+)
+from .errors import BadRequest
+from .screen_flags import (
+    AllowFlag,
+    AttachFlag,
+    ChromiumFlag,
+    DenyFlag,
+    DesktopFlag,
+    DownloadsFlag,
+    GrantFlag,
+    HttpAuthFlag,
+    MonitorFlag,
+    RegionFlag,
+    StartFlag,
+    StepFlag,
+    StorageStateFlag,
+    UrlFlag,
+    UserDataFlag,
+    ViewportFlag,
+    VirtualFlag,
+    WindowFlag,
+    size_of,
+)
+
+if TYPE_CHECKING:
+    from ..agent import Recording
+    from ..agent.replay import ReplayConfig
+    from ..agent.replay.ladder import Locate
+    from .open_screen import ScreenChoice
+
+STATUS_CODES = {"finished": OK, "stopped": STOPPED, "needs_user": NEEDS_USER}  # every other status: it was not done
+
+ModeFlag = Annotated[
+    Literal["exact", "anchored", "reground"],
+    typer.Option(
+        "--mode",
+        help="exact: all must be where it was, at the recorded pace; anchored: targets are waited for, and followed "
+        "where they moved; reground: and a model is asked where that fails.",
+    ),
+]
+SetFlag = Annotated[
+    list[str] | None, typer.Option("--set", metavar="NAME=TEXT", help="Another text for a variable. Repeatable.")
+]
+NameFlag = Annotated[
+    list[str] | None,
+    typer.Option("--name", metavar="STEP=NAME", help="Make the text that a step types a variable, and leave."),
+]
+SpeedFlag = Annotated[
+    float | None,
+    typer.Option("--speed", min=0.01, help="Of the recorded pace. (default: 1 for exact; the others do not wait)"),
+]
+WaitFlag = Annotated[
+    float,
+    typer.Option("--wait", min=0, help="Seconds that a target which is not there yet is waited for; not in exact."),
+]
+AskFlag = Annotated[
+    bool, typer.Option("--ask", help="Ask what to do where a step cannot be verified: do it, skip it, or stop.")
+]
+KeptScaleFlag = Annotated[
+    float | None, typer.Option("--scale", min=0.25, max=8, help="Device px per CSS px. (default: as recorded)")
+]
+KeptSurfaceFlag = Annotated[
+    Literal["headless", "window", "kiosk"] | None,
+    typer.Option("--surface", help="headless, window or kiosk. (default: as recorded)"),
+]
+KeptDialogsFlag = Annotated[
+    Literal["dismiss", "accept", "ask"] | None,
+    typer.Option("--dialogs", help="Answer to confirm() and prompt(). (default: as recorded)"),
+]
+OutFlag = Annotated[
+    Path | None, typer.Option("--out", help="Folder of the replay's own trajectory. (default: a new one under ./runs)")
+]
+
+
+def replay(
+    recording: Annotated[Path, typer.Argument(metavar="DIR", help="The trajectory of a run or a demonstration.")],
+    mode: ModeFlag = "anchored",
+    values: SetFlag = None,
+    name: NameFlag = None,
+    speed: SpeedFlag = None,
+    wait: WaitFlag = 5.0,
+    ask: AskFlag = False,
+    model: ModelFlag = "nano",
+    device: DeviceFlag = "auto",
+    dtype: DtypeFlag = "auto",
+    quantize: QuantizeFlag = None,
+    profile: ProfileFlag = None,
+    out: OutFlag = None,
+    as_json: JsonFlag = False,
+    url: UrlFlag = None,
+    surface: KeptSurfaceFlag = None,
+    viewport: ViewportFlag = None,
+    scale: KeptScaleFlag = None,
+    chromium: ChromiumFlag = None,
+    attach: AttachFlag = None,
+    user_data: UserDataFlag = None,
+    storage_state: StorageStateFlag = None,
+    grant: GrantFlag = None,
+    http_auth: HttpAuthFlag = None,
+    downloads: DownloadsFlag = None,
+    dialogs: KeptDialogsFlag = None,
+    desktop: DesktopFlag = False,
+    monitor: MonitorFlag = "1",
+    region: RegionFlag = None,
+    window: WindowFlag = None,
+    virtual: VirtualFlag = None,
+    start: StartFlag = None,
+    allow: AllowFlag = None,
+    deny: DenyFlag = None,
+    step: StepFlag = False,
+) -> None:
+    """Do a recorded run again, without a model: each target is looked for before it is touched.
+
+    It stops at the first step that it cannot verify and says what differs: moved, changed, missing, covered, slow or
+    other page. The screen is opened as it was recorded, unless flags say otherwise.
+    """
+    from ..agent import new_run_folder, read_trajectory
+
+    with plain_errors(as_json):
+        recorded = read_trajectory(recording)
+        if name:
+            _name(recorded, name, as_json)
+        folder = out or new_run_folder("runs")
+        flags: dict[str, Any] = {
+            "url": url,
+            "desktop": desktop or None,
+            "virtual": None if virtual is None else size_of(virtual, "--virtual"),
+            "start": start,
+            "monitor": None if monitor == "1" else monitor,
+            "region": region,
+            "window": window,
+            "viewport": None if viewport is None else size_of(viewport, "--viewport"),
+            "scale": scale,
+            "surface": surface,
+            "chromium": chromium,
+            "attach": attach,
+            "user_data": user_data,
+            "storage_state": storage_state,
+            "allow": tuple(allow) if allow else None,
+            "deny": tuple(deny) if deny else None,
+            "grant": tuple(grant) if grant else None,
+            "http_auth": http_auth,
+            "downloads": downloads or folder / "downloads",
+            "dialogs": dialogs,
+        }
+        given = dict(_pair(one, "--set") for one in values or ())
+        _check_values(recorded, given)
+        choice = screen_of(recorded.run.get("env") or {}, flags)
+        from ..agent.replay import ReplayConfig
+
+        config = ReplayConfig(
+            mode=mode,
+            speed=speed,
+            wait_s=wait,
+            values=given,
+            pages=moved_pages(recorded.run.get("env") or {}, choice.url),
+        )
+        locate = None if mode != "reground" else _locate(ModelChoice(model, device, dtype, quantize), profile)
+        _replay(recorded, choice, config, locate, folder=folder, ask=ask, step=step, as_json=as_json)
+
+
+def screen_of(recorded: Mapping[str, Any], flags: Mapping[str, Any]) -> ScreenChoice:
+    """The screen that was recorded, with what flags say in its place. BadRequest where it is not known."""
+    from .open_screen import ScreenChoice
+
+    given = {name: value for name, value in flags.items() if value is not None}
+    known = {field.name for field in fields(ScreenChoice)} - {"downloads"}
+    kept = {name: _kept(name, value) for name, value in recorded.items() if name in known and value is not None}
+    if "***" in str(kept.get("http_auth", "")) and "http_auth" not in given:
+        raise BadRequest("the recording does not keep the password of --http-auth: give it again")
+    if any(screen in given for screen in ("url", "desktop", "virtual", "attach")):
+        for screen in ("url", "desktop", "virtual", "attach", "start", "monitor", "region", "window"):
+            kept.pop(screen, None)
+    if not any((given | kept).get(screen) for screen in ("url", "desktop", "virtual", "attach")):
+        raise BadRequest("the recording does not say which screen it was made on: give --url, --desktop or --virtual")
+    return ScreenChoice(**cast(Any, kept | given))
+
+
+def moved_pages(recorded: Mapping[str, Any], url: str | None) -> dict[str, str]:
+    """What a page opened elsewhere than recorded stands for: its origin, and the page itself."""
+    was = recorded.get("url")
+    if not isinstance(was, str) or url is None or was == url:
+        return {}
+    from ..agent.replay.kin import page_of
+
+    old, new = urlsplit(was), urlsplit(url)
+    moved = {page_of(was, {}): page_of(url, {})}
+    if old.scheme in ("http", "https") and new.scheme in ("http", "https"):
+        moved[f"{old.scheme}://{old.netloc}"] = f"{new.scheme}://{new.netloc}"
+    return moved
+
+
+def _replay(
+    recorded: Recording,
+    choice: ScreenChoice,
+    config: ReplayConfig,
+    locate: Locate | None,
+    *,
+    folder: Path,
+    ask: bool,
+    step: bool,
+    as_json: bool,
+) -> NoReturn:
+    from ..agent import Approval, Trajectory
+    from ..agent.replay import read_patches, read_report
+    from ..agent.replay import replay as replayed
+    from .approving import Asker
+    from .live import StepTable
+    from .open_screen import open_screen
+    from .run import stops_until_heard
+    from .run_command import screen_told
+
+    console = people()
+    for problem in recorded.problems:
+        console.print(f"the recording is damaged: {problem}", style="yellow", highlight=False, markup=False)
+    if (folder / "run.json").exists():
+        raise BadRequest(f"{folder} already holds a run: choose another folder")
+    with open_screen(choice) as env:
+        trajectory = Trajectory(
+            folder,
+            goal=recorded.goal,
+            source="replay",
+            replay_of=str(recorded.path.absolute()),
+            config=asdict(config),
+            env=screen_told(choice),
+            variables=recorded.variables,
+        )
+        with plain_errors():
+            try:
+                with trajectory, StepTable(console) as table:
+                    asker = Asker(console, folder / "place.png", table.paused)
+                    steps = replayed(
+                        recorded,
+                        env,
+                        trajectory,
+                        config,
+                        locate=locate,
+                        ask=table.ask if ask else None,
+                        approve=Approval("always", asker) if step else None,
+                    )
+                    try:
+                        with stops_until_heard():
+                            for one in steps:
+                                table.add(one)
+                    except KeyboardInterrupt:
+                        steps.close()
+                        if trajectory.result is None:
+                            trajectory.finish("stopped")
+            finally:
+                if sys.exception() is not None and trajectory.result is not None and as_json:
+                    print_json(trajectory.result.to_json())
+    result = trajectory.result
+    assert result is not None  # the replay leaves with one or raises
+    patches, report = read_patches(folder), read_report(folder)
+    if as_json:
+        told = {"mode": config.mode, "divergence": report["divergence"], "healed": [one.to_json() for one in patches]}
+        print_json(result.to_json() | told | {"replayed": report["steps"]})
+    _say(console, folder, result.status, result.error, report, len(patches))
+    raise typer.Exit(STATUS_CODES.get(result.status, TASK_FAILED))
+
+
+def _say(
+    console: Console, folder: Path, status: str, error: str | None, report: Mapping[str, Any], num_healed: int
+) -> None:
+    done = sum(one["verdict"] in ("done", "healed") for one in report["steps"])
+    steps = "1 step" if done == 1 else f"{done} steps"
+    healed = f", {num_healed} healed: `moonhand traj diff {folder}` shows them" if num_healed else ""
+    console.print(f"{status}: {steps} done{healed}", highlight=False, markup=False, soft_wrap=True)
+    for line in (error, f"trajectory: {folder}"):
+        if line:
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _name(recorded: Recording, names: list[str], as_json: bool) -> NoReturn:
+    from ..agent.replay import name_variable
+
+    told: dict[str, Any] = {}
+    for one in names:
+        number, name = _pair(one, "--name", "STEP=NAME such as 3=email")
+        if not number.isdecimal() or int(number) < 1:
+            raise BadRequest(f"--name {one}: give the step by its number, as in 3=email")
+        try:
+            variable = name_variable(recorded, name, int(number) - 1)
+        except ValueError as error:
+            raise BadRequest(f"--name {one}: {error}") from error
+        told[name] = asdict(variable)
+        people().print(
+            f"{name}: the text of step {number}, {variable.default!r} unless --set {name}=TEXT says otherwise",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
+    if as_json:
+        print_json({"variables": told})
+    raise typer.Exit(OK)
+
+
+def _check_values(recorded: Recording, given: Mapping[str, str]) -> None:
+    """BadRequest for a variable that the recording does not have."""
+    from ..agent.replay import values_of
+
+    try:
+        values_of(recorded, given)
+    except ValueError as error:
+        raise BadRequest(f"--set: {error}") from error
+
+
+def _pair(text: str, flag: str, form: str = "NAME=TEXT") -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name.strip() or not equals:
+        raise BadRequest(f"{flag} {text!r} is not {form}")
+    return name.strip(), value
+
+
+def _locate(model: ModelChoice, profile: str | None) -> Locate:
+    from ..agent import find_profile, locate
+
+    asked = None if profile is None else find_profile(profile)
+    engine = model.load()
+    return lambda frame, instruction: locate(engine, frame, instruction, asked)
+
+
+def _kept(name: str, value: Any) -> Any:
+    """A value of `run.json` as a ScreenChoice has it."""
+    from ..envs import Size
+
+    if name in ("viewport", "virtual"):
+        return Size(int(value["width_px"]), int(value["height_px"]))
+    if name in ("allow", "deny", "grant"):
+        return tuple(value)
+    return Path(value) if name in ("user_data", "storage_state") else value
