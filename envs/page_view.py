@@ -7,7 +7,7 @@ import io
 import time
 from contextlib import suppress
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -18,6 +18,7 @@ from .env import Frame, Pixels
 from .geometry import Size
 from .tabs import Tabs, send
 
+TRIES_S = (1.0, 4.0, 10.0)  # how long each may take: Chromium gives no answer where a navigation comes between
 FULL_TRIES = 50  # each 20 ms: how long a window may take to fill its display
 
 
@@ -67,11 +68,12 @@ class PageView:
         return self._last
 
     def _take(self, tabs: Tabs) -> bytes:
-        for _ in range(3):
+        for limit_s in TRIES_S:
             page = tabs.front()
             try:
                 # As lossless as page.screenshot and about three times faster.
-                answer = send(tabs.session(page), "Page.captureScreenshot", format="png", optimizeForSpeed=True)
+                how: dict[str, Any] = {"format": "png", "optimizeForSpeed": True}
+                answer = tabs.session(page).send("Page.captureScreenshot", how, timeout=1000 * limit_s)
                 if self._viewport is not None and self._scale != 1:
                     page.evaluate("0")  # input sent at once now and then lands as if the scale still were another
                 return base64.b64decode(answer["data"])

@@ -198,6 +198,14 @@ def test_a_look_right_after_a_script_shows_what_the_script_did(board: BrowserEnv
     assert board.observe().pixels_HW3[395, 5].tolist() == [1, 2, 3]
 
 
+@pytest.mark.slow  # Chromium leaves one in thirty looks unanswered, and each costs a second
+def test_a_page_that_goes_from_address_to_address_can_be_looked_at(board: BrowserEnv, serve: Serve) -> None:
+    going = "<title>going</title><script>setTimeout(() => location.search = Math.random(), 150)</script>"
+    board.perform(Navigate(url=serve({"/": going})))
+    for _ in range(200):
+        assert board.observe().size == VIEWPORT
+
+
 def test_chords_are_pressed_and_let_go(board: BrowserEnv) -> None:
     board.perform(click_on(board, "#field"))
     board.perform(TypeText(text="abc"))
