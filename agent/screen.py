@@ -222,8 +222,9 @@ class Screen:
         env, config = self.env, RunConfig(max_steps=max_steps)
         policy = KimiPolicy(self.engine, kinds=env.kinds)
         folder = new_run_folder(self._out)
-        with Trajectory(folder, goal=goal, policy=policy.manifest(), config=asdict(config)) as trajectory:
-            asks_about = approve or ("sensitive" if policy.profile.plans else "never")
+        asks_about = approve or ("sensitive" if policy.profile.plans else "never")
+        told = asdict(config) | {"approve": asks_about}
+        with Trajectory(folder, goal=goal, policy=policy.manifest(), config=told) as trajectory:
             return run_to_end(env, policy, goal, trajectory, config, approve=Approval(asks_about, ask))
 
     def _perform(self, action: Action, target: Target | None = None) -> Effect:

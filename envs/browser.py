@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
-from .actions import KINDS, UNTOUCHING, Action, AnswerDialog, TypeText, Wait
+from .actions import KINDS, UNTOUCHING, Action, AnswerDialog, CloseTab, SwitchTab, TypeText, Wait
 from .browser_config import BrowserConfig
 from .browser_screen import BrowserScreen
 from .dialog_picture import DialogInput
@@ -118,16 +118,18 @@ class BrowserEnv:
         return risks_of(action) | unknown if found is None else found
 
     def surroundings(self, action: Action) -> Surroundings:
-        """What lies at its point, or has the focus. Empty where the page does not tell within SURROUNDINGS_LIMIT_S."""
+        """What lies at its point, or has the focus; of a page that a dialog blocks, the words of that.
+
+        Empty where the page does not tell within SURROUNDINGS_LIMIT_S.
+        """
         browser, screen = self._open()
         scale = screen.extent.scale
         try:
-            look = browser.thread.peek(
-                SURROUNDINGS_LIMIT_S, lambda: browser.safety.surroundings(browser.tabs.front(), action, scale)
-            )
+            look = browser.thread.peek(SURROUNDINGS_LIMIT_S, lambda: _look_around(browser, action, scale))
         except EnvError:  # a dialog is open, or the page is gone: `perform` will tell
-            return NOTHING_KNOWN
-        return look or NOTHING_KNOWN
+            look = None
+        words = browser.thread.dialogs.words
+        return look or NOTHING_KNOWN if words is None else replace(look or NOTHING_KNOWN, dialog=words)
 
     def evaluate(self, js: str) -> Any:
         """The value of a JavaScript expression in the page in front, to check its state."""
@@ -267,6 +269,15 @@ class BrowserEnv:
             raise EnvError("this BrowserEnv is not open: use it as `with BrowserEnv(config) as env:`")
         self._parts[0].thread.check()
         return self._parts
+
+
+def _look_around(browser: OpenBrowser, action: Action, scale: float) -> Surroundings:
+    tabs = browser.tabs
+    told = browser.safety.surroundings(tabs.front(), action, scale)
+    if isinstance(action, SwitchTab | CloseTab) and action.index is not None:
+        with suppress(IndexError):  # `perform` will tell
+            return replace(told, tab=browser.safety.surroundings(tabs.pages[action.index], Wait(), scale).url)
+    return told
 
 
 def _is_for_kiosk(browser: OpenBrowser, action: Action) -> bool:

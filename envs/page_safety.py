@@ -85,9 +85,14 @@ class PageSafety:
         """All risks of an action; never raises."""
         return risks_of(action) if self._risks is None else self._risks.look(page, action, css)
 
-    def surroundings(self, page: Page, action: Action, scale: float) -> Surroundings:
-        """What lies at the place of an action, without secrets. `scale` is screenshot px per CSS px."""
-        return NOTHING_KNOWN if self._surroundings is None else self._surroundings.look(page, action, scale)
+    def surroundings(self, page: Page, action: Action, scale: float, *, quick: bool = False) -> Surroundings:
+        """What lies at the place of an action, without secrets. `scale` is screenshot px per CSS px.
+
+        `quick` leaves out selectors.
+        """
+        if self._surroundings is None:
+            return NOTHING_KNOWN
+        return self._surroundings.look(page, action, scale, quick=quick)
 
     def covered(self, page: Page, take: Callable[[], Frame]) -> Frame:
         """The frame that `take` brings, with every secret on it covered."""

@@ -11,7 +11,7 @@ from playwright.sync_api import Error as PlaywrightError
 
 from .actions import Action, KeyDown, KeyUp, PressKeys, TypeText
 from .geometry import Point
-from .page_element import ELEMENT_JS
+from .page_element import ELEMENT_JS, QUICK_ELEMENT_JS
 from .page_nodes import Node, PageNodes
 from .secrets import Secrets
 from .surroundings import LONGEST, Element, Surroundings
@@ -30,15 +30,16 @@ class PageSurroundings:
     ) -> None:
         self._nodes, self._session_of, self._secrets = nodes, session_of, secrets
 
-    def look(self, page: Page, action: Action, scale: float) -> Surroundings:
+    def look(self, page: Page, action: Action, scale: float, *, quick: bool = False) -> Surroundings:
         """At the action's first point, or at what has the focus where it is of the keyboard. Never raises for the page.
 
-        `scale` is screenshot px per CSS px.
+        `scale` is screenshot px per CSS px. `quick` leaves out the selectors, which take most of the time.
         """
         url, title, element = page.url, None, None
+        script = QUICK_ELEMENT_JS if quick else ELEMENT_JS
         try:
             node = self._node(page, action, scale)
-            said = None if node is None else cast(dict[str, Any] | None, node.call(ELEMENT_JS))
+            said = None if node is None else cast(dict[str, Any] | None, node.call(script))
             if node is not None and said is not None:
                 title = said["title"]
                 if said["tag"] in ("html", "body") and not action_points(action):  # nothing has the focus

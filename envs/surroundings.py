@@ -37,6 +37,8 @@ class Surroundings:
     url: str | None = None
     title: str | None = None  # of the page, or of the window in front
     element: Element | None = None  # at the action's first point; where it has none, what has the focus
+    dialog: str | None = None  # the words of a JavaScript dialog that waits for an answer and blocks the page
+    tab: str | None = None  # the address of the tab, by its number, that the action is about
 
 
 NOTHING_KNOWN = Surroundings()

@@ -1,6 +1,7 @@
 """What all commands share: exit codes, errors in one line, and where people and programs read.
 
-What a program reads (`--json`) goes to stdout alone; everything for people goes to stderr.
+What a program reads (`--json`) goes to stdout alone, and what a person asked to see of a recorded run; else what is for
+people goes to stderr.
 """
 
 from __future__ import annotations

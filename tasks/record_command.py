@@ -170,9 +170,19 @@ def _open_recorder(choice: ScreenChoice) -> Generator[Recorder]:
         with DesktopRecorder(choice.desktop_config()) as of_desktop:
             yield of_desktop
         return
+    from ..envs import NoDisplay
     from ..envs.page_recorder import PageRecorder
 
-    with PageRecorder(choice.browser_config()) as of_page:
+    with ExitStack() as stack:
+        try:
+            of_page = stack.enter_context(PageRecorder(choice.browser_config()))
+        except NoDisplay as error:
+            if choice.surface == "kiosk":
+                raise
+            raise NoDisplay(
+                "the browser window needs a display: log in to a desktop, set DISPLAY, or give --surface kiosk, which "
+                "brings a display of its own"
+            ) from error
         yield of_page
 
 

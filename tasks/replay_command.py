@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, cast
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 from rich.console import Console
@@ -29,7 +28,9 @@ from .console import (
     print_json,
 )
 from .errors import BadRequest
+from .kept_screen import approval_of, left_out, moved_pages, screen_of
 from .screen_flags import (
+    SAFETY,
     AllowFlag,
     AttachFlag,
     ChromiumFlag,
@@ -52,7 +53,7 @@ from .screen_flags import (
 )
 
 if TYPE_CHECKING:
-    from ..agent import Recording
+    from ..agent import ApprovePolicy, Recording
     from ..agent.replay import ReplayConfig
     from ..agent.replay.ladder import Locate
     from .open_screen import ScreenChoice
@@ -96,6 +97,17 @@ KeptDialogsFlag = Annotated[
     Literal["dismiss", "accept", "ask"] | None,
     typer.Option("--dialogs", help="Answer to confirm() and prompt(). (default: as recorded)"),
 ]
+KeptApproveFlag = Annotated[
+    Literal["never", "sensitive", "always"] | None,
+    typer.Option(
+        "--approve",
+        help="Ask before an action, as in `moonhand run`. (default: as recorded)",
+        rich_help_panel=SAFETY,
+    ),
+]
+DamagedFlag = Annotated[
+    bool, typer.Option("--damaged", help="Replay what can be read of a recording that is not whole.")
+]
 OutFlag = Annotated[
     Path | None, typer.Option("--out", help="Folder of the replay's own trajectory. (default: a new one under ./runs)")
 ]
@@ -109,6 +121,7 @@ def replay(
     speed: SpeedFlag = None,
     wait: WaitFlag = 5.0,
     ask: AskFlag = False,
+    damaged: DamagedFlag = False,
     model: ModelFlag = "nano",
     device: DeviceFlag = "auto",
     dtype: DtypeFlag = "auto",
@@ -136,19 +149,25 @@ def replay(
     start: StartFlag = None,
     allow: AllowFlag = None,
     deny: DenyFlag = None,
+    approve: KeptApproveFlag = None,
     step: StepFlag = False,
 ) -> None:
     """Do a recorded run again, without a model: each target is looked for before it is touched.
 
     It stops at the first step that it cannot verify and says what differs: moved, changed, missing, covered, slow or
-    other page. The screen is opened as it was recorded, unless flags say otherwise.
+    other page. The screen is opened as it was recorded, unless flags say otherwise; programs, profiles, files,
+    permissions and passwords are never taken from a recording.
     """
     from ..agent import new_run_folder, read_trajectory
 
     with plain_errors(as_json):
+        if step and approve is not None:
+            raise BadRequest("--step asks before every action: leave out --approve")
         recorded = read_trajectory(recording)
         if name:
             _name(recorded, name, as_json)
+        if not damaged:
+            _check_whole(recorded)
         folder = out or new_run_folder("runs")
         flags: dict[str, Any] = {
             "url": url,
@@ -174,7 +193,13 @@ def replay(
         }
         given = dict(_pair(one, "--set") for one in values or ())
         _check_values(recorded, given)
-        choice = screen_of(recorded.run.get("env") or {}, flags)
+        _check_secrets(recorded, given)
+        asks_about = "always" if step else approve or approval_of(recorded)
+        made_on, asks = recorded.run.get("env") or {}, asks_about != "never"
+        choice = screen_of(made_on, flags, asks=asks)
+        if repeat := left_out(made_on, flags, asks=asks):
+            said = f"not taken from the recording; to repeat it, where you trust it: {repeat}"
+            people().print(said, style="yellow", highlight=False, markup=False, soft_wrap=True)
         from ..agent.replay import ReplayConfig
 
         config = ReplayConfig(
@@ -182,41 +207,12 @@ def replay(
             speed=speed,
             wait_s=wait,
             values=given,
-            pages=moved_pages(recorded.run.get("env") or {}, choice.url),
+            pages=moved_pages(made_on, choice.url),
         )
         locate = None if mode != "reground" else _locate(ModelChoice(model, device, dtype, quantize), profile)
-        _replay(recorded, choice, config, locate, folder=folder, ask=ask, step=step, as_json=as_json)
-
-
-def screen_of(recorded: Mapping[str, Any], flags: Mapping[str, Any]) -> ScreenChoice:
-    """The screen that was recorded, with what flags say in its place. BadRequest where it is not known."""
-    from .open_screen import ScreenChoice
-
-    given = {name: value for name, value in flags.items() if value is not None}
-    known = {field.name for field in fields(ScreenChoice)} - {"downloads"}
-    kept = {name: _kept(name, value) for name, value in recorded.items() if name in known and value is not None}
-    if "***" in str(kept.get("http_auth", "")) and "http_auth" not in given:
-        raise BadRequest("the recording does not keep the password of --http-auth: give it again")
-    if any(screen in given for screen in ("url", "desktop", "virtual", "attach")):
-        for screen in ("url", "desktop", "virtual", "attach", "start", "monitor", "region", "window"):
-            kept.pop(screen, None)
-    if not any((given | kept).get(screen) for screen in ("url", "desktop", "virtual", "attach")):
-        raise BadRequest("the recording does not say which screen it was made on: give --url, --desktop or --virtual")
-    return ScreenChoice(**cast(Any, kept | given))
-
-
-def moved_pages(recorded: Mapping[str, Any], url: str | None) -> dict[str, str]:
-    """What a page opened elsewhere than recorded stands for: its origin, and the page itself."""
-    was = recorded.get("url")
-    if not isinstance(was, str) or url is None or was == url:
-        return {}
-    from ..agent.replay.kin import page_of
-
-    old, new = urlsplit(was), urlsplit(url)
-    moved = {page_of(was, {}): page_of(url, {})}
-    if old.scheme in ("http", "https") and new.scheme in ("http", "https"):
-        moved[f"{old.scheme}://{old.netloc}"] = f"{new.scheme}://{new.netloc}"
-    return moved
+        _replay(
+            recorded, choice, config, locate, folder=folder, ask=ask, asks_about=asks_about, step=step, as_json=as_json
+        )
 
 
 def _replay(
@@ -227,6 +223,7 @@ def _replay(
     *,
     folder: Path,
     ask: bool,
+    asks_about: ApprovePolicy,
     step: bool,
     as_json: bool,
 ) -> NoReturn:
@@ -250,14 +247,15 @@ def _replay(
             goal=recorded.goal,
             source="replay",
             replay_of=str(recorded.path.absolute()),
-            config=asdict(config),
+            config=asdict(config) | {"approve": asks_about},
             env=screen_told(choice),
             variables=recorded.variables,
         )
         with plain_errors():
             try:
                 with trajectory, StepTable(console) as table:
-                    asker = Asker(console, folder / "place.png", table.paused)
+                    is_somebody_there = step or sys.stdin.isatty()
+                    asker = Asker(console, folder / "place.png", table.paused) if is_somebody_there else None
                     steps = replayed(
                         recorded,
                         env,
@@ -265,7 +263,7 @@ def _replay(
                         config,
                         locate=locate,
                         ask=table.ask if ask else None,
-                        approve=Approval("always", asker) if step else None,
+                        approve=Approval(asks_about, asker),
                     )
                     try:
                         with stops_until_heard():
@@ -281,10 +279,17 @@ def _replay(
     result = trajectory.result
     assert result is not None  # the replay leaves with one or raises
     patches, report = read_patches(folder), read_report(folder)
+    others = [one["recorded"] + 1 for one in report["steps"] if one["same_after"] is False]
     if as_json:
         told = {"mode": config.mode, "divergence": report["divergence"], "healed": [one.to_json() for one in patches]}
-        print_json(result.to_json() | told | {"replayed": report["steps"]})
+        print_json(result.to_json() | told | {"differs_after": others, "replayed": report["steps"]})
     _say(console, folder, result.status, result.error, report, len(patches))
+    if others and result.status == "finished":
+        after = f"step {others[0]}" if len(others) == 1 else f"steps {', '.join(map(str, others))}"
+        said = (
+            f"after {after} the screen was not the one recorded: `moonhand traj view {recorded.path} {folder}` shows it"
+        )
+        console.print(said, style="yellow", highlight=False, markup=False, soft_wrap=True)
     raise typer.Exit(STATUS_CODES.get(result.status, TASK_FAILED))
 
 
@@ -304,10 +309,13 @@ def _name(recorded: Recording, names: list[str], as_json: bool) -> NoReturn:
     from ..agent.replay import name_variable
 
     told: dict[str, Any] = {}
+    taken = {name: variable.step + 1 for name, variable in recorded.variables.items()}
     for one in names:
         number, name = _pair(one, "--name", "STEP=NAME such as 3=email")
         if not number.isdecimal() or int(number) < 1:
             raise BadRequest(f"--name {one}: give the step by its number, as in 3=email")
+        if taken.setdefault(name, int(number)) != int(number):
+            raise BadRequest(f"--name {one}: {name} is the text of step {taken[name]} already: take another name")
         try:
             variable = name_variable(recorded, name, int(number) - 1)
         except ValueError as error:
@@ -322,6 +330,32 @@ def _name(recorded: Recording, names: list[str], as_json: bool) -> NoReturn:
     if as_json:
         print_json({"variables": told})
     raise typer.Exit(OK)
+
+
+def _check_whole(recorded: Recording) -> None:
+    """TrajectoryError where steps or pictures are missing: the rest, done alone, may do what nobody has shown."""
+    from ..agent import TrajectoryError
+
+    problems = list(recorded.problems)
+    if recorded.result is not None and recorded.result.steps > len(recorded.steps) and not problems:
+        problems.append(f"{recorded.result.steps} steps were made, {len(recorded.steps)} can be read")
+    if problems:
+        raise TrajectoryError(
+            f"the recording is damaged: {problems[0]}: `moonhand traj check {recorded.path}` says more, and --damaged "
+            "replays what can be read"
+        )
+
+
+def _check_secrets(recorded: Recording, given: Mapping[str, str]) -> None:
+    """BadRequest where a secret that will be typed has no value here."""
+    from ..envs import TypeText, UnsupportedAction, find_secret
+    from ..envs.secrets import Secrets
+
+    texts = [step.action.text for step in recorded.steps if isinstance(step.action, TypeText)]
+    try:
+        Secrets(find_secret).fill("\n".join([*texts, *given.values()]))
+    except UnsupportedAction as error:
+        raise BadRequest(f"the recording types a secret: {error}") from error
 
 
 def _check_values(recorded: Recording, given: Mapping[str, str]) -> None:
@@ -347,14 +381,3 @@ def _locate(model: ModelChoice, profile: str | None) -> Locate:
     asked = None if profile is None else find_profile(profile)
     engine = model.load()
     return lambda frame, instruction: locate(engine, frame, instruction, asked)
-
-
-def _kept(name: str, value: Any) -> Any:
-    """A value of `run.json` as a ScreenChoice has it."""
-    from ..envs import Size
-
-    if name in ("viewport", "virtual"):
-        return Size(int(value["width_px"]), int(value["height_px"]))
-    if name in ("allow", "deny", "grant"):
-        return tuple(value)
-    return Path(value) if name in ("user_data", "storage_state") else value

@@ -281,8 +281,13 @@ def _run(
         raise BadRequest(f"{folder} already holds a run: choose another folder")
     with open_screen(choice) as env:
         policy = KimiPolicy(engine, profile=profile, steps=steps, kinds=env.kinds)
+        asks_about = how.policy(plans=plans)
         trajectory = Trajectory(
-            folder, goal=goal, policy=policy.manifest(), config=asdict(config), env=screen_told(choice)
+            folder,
+            goal=goal,
+            policy=policy.manifest(),
+            config=asdict(config) | {"approve": asks_about},
+            env=screen_told(choice),
         )
         with plain_errors():  # in JSON, the result says how it ended
             try:
@@ -301,7 +306,7 @@ def _run(
                         config,
                         checks=checks,
                         watch=watch,
-                        approve=Approval(how.policy(plans=plans), asker if is_somebody_there or how.step else None),
+                        approve=Approval(asks_about, asker if is_somebody_there or how.step else None),
                         ask=table.ask if is_somebody_there else None,
                     )
             finally:

@@ -12,7 +12,7 @@ from ...envs import Region
 from ...envs.change import where_changed
 
 Pixels = npt.NDArray[np.uint8]
-LEVELS = 24  # of 255: antialiasing and colour management differ by less; letters by more
+LEVELS = 12  # of 255: antialiasing and colour management differ by less; letters that can be read by more
 LEAST_ALIKE = 0.8  # correlation below which a place is not looked at
 MOST_PEAKS = 48
 FLAT = 2.0  # standard deviation of gray levels below which a picture is found everywhere and nowhere
@@ -47,6 +47,12 @@ class Box(NamedTuple):
 
     def of(self, pixels_HW3: Pixels) -> Pixels:
         return pixels_HW3[self.top : self.bottom, self.left : self.right]
+
+    def meets(self, other: Box) -> bool:
+        """Whether they have a px in common."""
+        return max(self.left, other.left) < min(self.right, other.right) and (
+            max(self.top, other.top) < min(self.bottom, other.bottom)
+        )
 
     @property
     def area_px(self) -> int:

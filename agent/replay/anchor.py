@@ -8,11 +8,13 @@ from functools import cached_property
 
 from ...envs import Frame, Point
 from ..fingerprint import Fingerprint, bits_apart, fingerprint, perceptual_hash
-from .alike import Box, Pixels, Place, is_alike, places_of, without
+from .alike import FLAT, Box, Pixels, Place, gray, is_alike, places_of, without
 
 ROW = (320, 0)  # CSS px or OS points beside a target that tell it from others that look alike: the row it is in,
 COLUMN = (40, 120)  # what is above and below,
 WIDE = (320, 120)  # and both
+ACROSS = (100_000, 0)  # from edge to edge of the screen
+DOWN = (0, 100_000)
 NEAR = (160, 80)  # what has to be the same around a target of which only pixels are known
 HASH_BITS = 10  # of 64: perceptual hashes no further apart show the like
 MOST_PLACES = 24
@@ -42,10 +44,24 @@ class Anchor:
     def telling(self) -> tuple[int, int] | None:
         """The smallest surroundings that tell the target from all that looked alike; None: nothing does."""
         others = [place for place in self.repeats if (place.dx, place.dy) != (0, 0)]
-        for reach in ((0, 0), ROW, COLUMN, WIDE):
+        for reach in ((0, 0), ROW, ACROSS, COLUMN, WIDE):
             if not any(self.is_around(self.recorded, place.dx, place.dy, reach) for place in others):
                 return reach
         return None
+
+    @cached_property
+    def is_hidden(self) -> bool:
+        """Whether what tells it from others is among what may differ: then its pixels say nothing."""
+        if not self.hidden:
+            return False
+        telling = self.telling or WIDE
+        around = self.box.grown(telling[0] * self.frame.scale, telling[1] * self.frame.scale)
+        return any(around.meets(hidden) for hidden in self.hidden)
+
+    def has_form(self, reach: tuple[float, float]) -> bool:
+        """Whether there is more than one colour in so much around it."""
+        around = self.box.grown(reach[0] * self.frame.scale, reach[1] * self.frame.scale).within(self.recorded)
+        return bool(gray(around.of(self.recorded)).std() >= FLAT)
 
     def in_view(self, live_HW3: Pixels) -> Pixels:
         """The live frame without what may differ."""

@@ -23,6 +23,10 @@ def explain(ladder: Ladder, target: Target, frame: Frame) -> Divergence:
     here, anchor = ladder.probe(target, Place(0, 0, 1.0)), target.anchor
     looks_same = anchor.is_at(frame.pixels_HW3, 0, 0)
     recorded, live = target.element, here.live.element
+    if here.kin == "silent":
+        return Divergence("missing", f"the page does not tell what lies where {target.words} was")
+    if anchor.is_hidden and here.kin != "other":
+        return Divergence("changed", f"{target.words} lies where another text is typed, and nothing else tells it")
     if recorded is not None and live is not None:
         return _told(ladder, target, frame, here, recorded, live, looks_same=looks_same)
     num_alike = len(anchor.seen_in(frame))
@@ -46,8 +50,13 @@ def _told(
             return Divergence("changed", f"{was} looks like others, and what is around it differs")
         return Divergence("changed", f"{was} looks otherwise")
     if here.kin == "doubtful":
-        beside = f"beside it stood {with_put(recorded.near, ladder.put)[:60]!r}, and now {live.near[:60]!r}"
+        if target.put is None:
+            return Divergence("changed", f"{was} may go by a text that is typed otherwise now")
+        beside = f"beside it stood {with_put(recorded.near, target.put)[:60]!r}, and now {live.near[:60]!r}"
         return Divergence("changed", f"{was}: {beside}")
+    if target.put:
+        expected = with_put(recorded.name or recorded.text, target.put)[:60]
+        return Divergence("changed", f"{was} should be {expected!r} now, and what is there is {now}")
     if looks_same:
         return Divergence("covered", f"{now} lies over {was}")
     is_same_kind = (recorded.tag, recorded.role) == (live.tag, live.role)

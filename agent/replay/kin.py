@@ -7,21 +7,24 @@ from collections.abc import Mapping
 from typing import Literal
 from urllib.parse import urlsplit
 
-from ...envs import Element, Surroundings
+from ...envs import Element
 
 NAMELESS = frozenset(("canvas", "iframe", "embed", "object", "html", "body", "video"))  # much may lie within one
 
 OWN = re.compile(r"aria/|text/|(pierce/)?(#|\[data-|[\w-]+\[(name|for|href|aria-label)=)")  # selectors of a thing's own
 
-Kinship = Literal["same", "other", "doubtful", "unknown"]
-"""doubtful: the same element by tag, role and name, beside other words; unknown: one of the two is not told."""
+Kinship = Literal["same", "other", "doubtful", "unknown", "silent"]
+"""doubtful: the same element by tag, role and name, beside other words; unknown: the recording does not tell; silent:
+it does, and the page does not now."""
 
 
 def kinship(recorded: Element | None, live: Element | None, put: Mapping[str, str]) -> Kinship:
     """`put` are the texts that stand in place of recorded ones: a replay's variables."""
-    if recorded is None or live is None:
+    if recorded is None:
         return "unknown"
-    if (recorded.tag, recorded.role) != (live.tag, live.role) or with_put(recorded.name, put) != _folded(live.name):
+    if live is None:
+        return "silent"
+    if (recorded.tag, recorded.role) != (live.tag, live.role) or with_put(recorded.name, put) != folded(live.name):
         return "other"
     return "same" if _same_near(recorded, live, put) else "doubtful"
 
@@ -43,8 +46,13 @@ def is_told_apart(recorded: Element, live: Element, put: Mapping[str, str]) -> b
 
 def shares_selector(recorded: Element, live: Element, put: Mapping[str, str]) -> bool:
     """Whether an id or a name finds both, each alone in its frame. Ways through the tree say a row, not whose it is."""
-    mine = {with_put(selector, put) for selector in recorded.selectors} & {_folded(each) for each in live.selectors}
+    expected = {with_put(one, put) if one.startswith(("aria/", "text/")) else folded(one) for one in recorded.selectors}
+    mine = expected & {folded(each) for each in live.selectors}
     return any(OWN.match(selector) and " > " not in selector for selector in mine)
+
+
+def has_own_selector(element: Element) -> bool:
+    return any(OWN.match(selector) and " > " not in selector for selector in element.selectors)
 
 
 def is_within(recorded: Element, live: Element) -> bool:
@@ -65,11 +73,15 @@ def describe_element(element: Element | None) -> str:
     return f"{element.role or element.tag} {name[:60]!r}" if name else f"<{element.tag}>"
 
 
-def same_page(recorded: Surroundings | None, live: Surroundings | None, moved: Mapping[str, str]) -> bool:
-    """Whether origin and path are those recorded, or stand for them in `moved`; True where one is not told."""
-    if recorded is None or live is None or not recorded.url or not live.url:
+def same_page(recorded: str | None, live: str | None, moved: Mapping[str, str]) -> bool:
+    """Whether origin and path are those recorded, or stand for them in `moved`; not where only the recording tells."""
+    if not recorded:
         return True
-    return page_of(recorded.url, moved) == page_of(live.url, {})
+    return bool(live) and page_of(recorded, moved) == page_of(live or "", {})
+
+
+def same_query(recorded: str | None, live: str | None) -> bool:
+    return not recorded or not live or urlsplit(recorded).query == urlsplit(live).query
 
 
 def page_of(url: str, moved: Mapping[str, str]) -> str:
@@ -86,21 +98,26 @@ def page_of(url: str, moved: Mapping[str, str]) -> str:
 
 def with_put(text: str, put: Mapping[str, str]) -> str:
     """A recorded text as it reads with other values typed."""
-    for old, new in put.items():
-        if old.strip() and old != new:
-            text = re.sub(rf"(?<!\w){re.escape(old)}(?!\w)", lambda _, new=new: new, text)
-    return _folded(text)
+    if not put:
+        return folded(text)
+    olds = "|".join(re.escape(old) for old in sorted(put, key=len, reverse=True))
+    return folded(re.sub(rf"(?<!\w)(?:{olds})(?!\w)", lambda found: put[found[0]], text))
+
+
+def mentions(text: str, old: str) -> bool:
+    """Whether a recorded text was in another one, as words of it."""
+    return bool(old.strip()) and re.search(rf"(?<!\w){re.escape(old)}(?!\w)", text) is not None
+
+
+def folded(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _same_near(recorded: Element, live: Element, put: Mapping[str, str]) -> bool:
-    """Whether what stands beside them is the same; nothing told is no difference."""
-    one, other = with_put(recorded.near, put), _folded(live.near)
-    return not one or not other or one == other
+    """Whether what stands beside them is the same; nothing recorded is no difference."""
+    one = with_put(recorded.near, put)
+    return not one or one == folded(live.near)
 
 
 def _letters(text: str) -> str:
     return " ".join(re.findall(r"\w+", text.casefold()))
-
-
-def _folded(text: str) -> str:
-    return " ".join(text.split())

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
-from ...envs import Element, Env, Frame, Point, Surroundings
+from ...envs import Action, Element, Env, Frame, Point, Surroundings, action_points
+from ...envs.change import where_changed
 from ..target import Target as Located
 from .alike import Place, is_alike, without
-from .anchor import NEAR, ROW, WIDE
+from .anchor import ACROSS, DOWN, NEAR, ROW, WIDE, Anchor, anchor_of
 from .divergence import Found, How, Kind
-from .kin import Kinship, is_anonymous, is_kin, is_told_apart, kinship
+from .kin import Kinship, has_own_selector, is_anonymous, is_kin, is_told_apart, kinship, shares_selector
 from .target import Target
 from .words import Line, Reader, load_reader, only_line
 
@@ -30,10 +31,9 @@ class Probe(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Ladder:
-    """Looks for targets on one screen. `put` are texts in place of recorded ones."""
+    """Looks for targets on one screen."""
 
     env: Env
-    put: Mapping[str, str]
     locate: Locate | None = None
     reads: bool = True
     _words: dict[str, list[Line]] = field(default_factory=dict, repr=False)
@@ -45,17 +45,26 @@ class Ladder:
     def surely(self, target: Target, frame: Frame) -> Found | None:
         """By its pixels, where it was or elsewhere; None where they do not tell."""
         here = self.probe(target, Place(0, 0, 1.0))
-        if here.kin != "other" and self._is_same_frame(target, frame):
+        if here.kin == "silent" or self._is_named_as_recorded(target, frame):
+            return None
+        is_hidden = target.anchor.is_hidden
+        if not is_hidden and here.kin in ("same", "unknown") and self._is_same_frame(target, frame):
             return Found(points=target.points, surroundings=here.live)  # all of it
+        if here.kin == "doubtful" and not target.typed and self._is_same_frame(target, frame, exactly=True):
+            return Found(points=target.points, surroundings=here.live)
         if frame.size != target.step.before.size and frame.scale != target.step.before.scale:
             return None
+        if is_hidden:
+            return _found_at(target, frame, here) if self._is_by_element(target, frame, here) else None
         live_HW3, anchor = frame.pixels_HW3, target.anchor
         at_place = anchor.is_at(live_HW3, 0, 0)
-        if at_place and here.kin != "other" and anchor.is_around(live_HW3, 0, 0, WIDE):
+        if at_place and here.kin in ("same", "unknown") and self._is_here(target, frame, here):
             return _found_at(target, frame, here)
         places = [place for place in anchor.seen_in(frame) if (place.dx, place.dy) != (0, 0)]
         probes = [here] if at_place else []
         probes += [self.probe(target, place) for place in places if self._is_on(frame, target, place)]
+        if any(probe.kin == "silent" for probe in probes):
+            return None
         probes = [probe for probe in probes if probe.kin in ("same", "unknown")]
         sure = [probe for probe in probes if self._is_sure(target, frame, probe, is_alone=len(probes) == 1)]
         if len(sure) != 1:
@@ -64,6 +73,8 @@ class Ladder:
 
     def likely(self, target: Target, frame: Frame) -> Found | None:
         """By the page's own tree, its hash or its words, where its pixels have changed."""
+        if target.put is None or self._is_named_as_recorded(target, frame):
+            return None
         return self._by_element(target, frame) or self._by_words(target, frame)
 
     def asked(self, target: Target, frame: Frame) -> Found | str:
@@ -80,7 +91,9 @@ class Ladder:
         if len(target.points) > 1:
             return f"the model points at {at}, and a way has two ends"
         live = self.env.surroundings(target.at((located.point,)))
-        if not is_kin(target.element, live.element, self.put):
+        if target.put is None or self._is_named_as_recorded(target, frame):
+            return f"the model points at {at}, and a text that is typed otherwise now may be its name"
+        if not is_kin(target.element, live.element, target.put or {}):
             return f"the model points at {at}, and nothing says that it is the same"
         said = f"found again at {at} by the model"
         return Found(
@@ -91,27 +104,122 @@ class Ladder:
         """What has the focus, where that is what had it; else what is known of it."""
         live = self.env.surroundings(target.action)
         recorded, now = target.element, live.element
-        kin = kinship(recorded, now, self.put)
+        kin = self._kin(target, now)
         if target.step.surroundings is None or target.step.surroundings.url is None:
-            is_right = True  # nobody can tell: the actions before it were verified
-        elif recorded is None:
-            is_right = now is None
+            is_right = self._is_same_around(target, frame)
+        elif recorded is None or now is None:
+            is_right = recorded is None and now is None and self._is_same_frame(target, frame)
+        elif kin == "doubtful":
+            is_right = not target.typed and self._is_same_frame(target, frame, exactly=True)
         else:
-            is_right = kin == "same" or (kin == "doubtful" and self._is_same_frame(target, frame))
+            is_right = kin == "same" and self._is_one(target, frame, recorded, now)
         return Found(points=(), surroundings=live) if is_right else live
 
     def probe(self, target: Target, place: Place) -> Probe:
         live = self.env.surroundings(target.at(target.moved_by(place.dx, place.dy)))
-        return Probe(place, live, kinship(target.element, live.element, self.put))
+        return Probe(place, live, self._kin(target, live.element))
 
-    def _is_same_frame(self, target: Target, frame: Frame) -> bool:
+    def is_same_frame(self, target: Target, frame: Frame) -> bool:
+        """Whether the whole screen looks as it did, all of it."""
+        return not target.hidden and self._is_same_frame(target, frame, exactly=True)
+
+    def is_still(self, then: Frame, now: Frame, known: Surroundings | None, action: Action) -> bool:
+        """Whether what somebody was asked about is there yet: what the page tells of it, and all around it."""
+        points = action_points(action)
+        if known is not None:
+            live = self.env.surroundings(action)
+            if (known.url, known.dialog) != (live.url, live.dialog):
+                return False
+            if kinship(known.element, live.element, {}) not in ("same", "unknown"):
+                return False
+        if then.sha256 == now.sha256:
+            return True
+        if then.size != now.size:
+            return False
+        if not points:
+            return is_alike(then.pixels_HW3, now.pixels_HW3)
+        anchors = [anchor_of(then, point) for point in points if then.size.holds(point)]
+        return all(
+            anchor.is_at(now.pixels_HW3, 0, 0) and anchor.is_around(now.pixels_HW3, 0, 0, WIDE) for anchor in anchors
+        )
+
+    def _kin(self, target: Target, live: Element | None) -> Kinship:
+        kin = kinship(target.element, live, target.put or {})
+        return "doubtful" if kin == "same" and target.put is None else kin
+
+    def _is_named_as_recorded(self, target: Target, frame: Frame) -> bool:
+        """Whether one by the recorded name is there, though another name is expected: it has nothing to do with it."""
+        if not target.put:
+            return False
+        places = [Place(0, 0, 1.0), *target.anchor.seen_in(frame)]
+        for place in places:
+            if self._is_on(frame, target, place):
+                live = self.env.surroundings(target.at(target.moved_by(place.dx, place.dy))).element
+                if kinship(target.element, live, {}) == "same":
+                    return True
+        return False
+
+    def _is_one(self, target: Target, frame: Frame, recorded: Element, live: Element) -> bool:
+        """Whether two that have the focus and the same name are one: by a name or id of its own, or by its place."""
+        if shares_selector(recorded, live, target.put or {}):
+            return not is_anonymous(recorded) or recorded.frame == live.frame
+        if has_own_selector(recorded) or recorded.frame != live.frame or not _is_same_box(recorded, live):
+            return False
+        return bool(recorded.near) or self._is_same_frame(target, frame)
+
+    def _is_same_around(self, target: Target, frame: Frame) -> bool:
+        """Whether all is as it was around the last click, where that is all that tells what has the focus."""
+        if target.clicked is None:
+            return self._is_same_frame(target, frame)
+        point, dx, dy = target.clicked
+        if not target.frame.size.holds(point) or frame.size != target.frame.size:
+            return False
+        anchor = anchor_of(target.frame, point, hidden=target.hidden)
+        return anchor.is_around(frame.pixels_HW3, dx, dy, NEAR)
+
+    def _is_same_frame(self, target: Target, frame: Frame, *, exactly: bool = False) -> bool:
         before = target.step.before
         if frame.sha256 == before.sha256:
             return True
         if frame.size != before.size:
             return False
+        if exactly:
+            return where_changed(target.frame.pixels_HW3, frame.pixels_HW3) == "no_change"
         live_HW3 = without(frame.pixels_HW3, target.hidden)
         return is_alike(without(target.frame.pixels_HW3, target.hidden), live_HW3)
+
+    def _is_by_element(self, target: Target, frame: Frame, here: Probe) -> bool:
+        """Whether the tree tells what lies under a text that was typed: a field, or what stands on it."""
+        recorded, live = target.element, here.live.element
+        if recorded is None or live is None or here.kin != "same":
+            return False
+        if is_told_apart(recorded, live, target.put or {}):
+            return True
+        is_field = any(
+            one.step.surroundings is not None and one.step.surroundings.element == recorded for one in target.typed
+        )
+        around = target.anchor.is_around(frame.pixels_HW3, 0, 0, WIDE)
+        return is_field and _is_same_box(recorded, live) and around
+
+    def _is_here(self, target: Target, frame: Frame, here: Probe) -> bool:
+        """Whether what looks the same at its place is surely it, and not another of its looks."""
+        live_HW3, anchor = frame.pixels_HW3, target.anchor
+        if not anchor.is_around(live_HW3, 0, 0, WIDE):
+            return False
+        recorded, live = target.element, here.live.element
+        is_told = recorded is not None and live is not None and is_told_apart(recorded, live, target.put or {})
+        if is_told and recorded is not None and recorded.near:
+            return True
+        if len(anchor.repeats) == 1:
+            return True
+        if not anchor.repeats and not anchor.has_form(WIDE):
+            return False
+        telling = anchor.telling
+        return (
+            telling is not None
+            and anchor.is_around(live_HW3, 0, 0, telling)
+            and anchor.is_around(live_HW3, 0, 0, ACROSS)
+        )
 
     def _is_sure(self, target: Target, frame: Frame, probe: Probe, *, is_alone: bool) -> bool:
         """Whether something beside its own pixels says so too."""
@@ -120,14 +228,16 @@ class Ladder:
         recorded, live = target.element, probe.live.element
         is_told = recorded is not None and live is not None
         if recorded is not None and live is not None and is_alone and len(anchor.repeats) <= 1:
-            if is_told_apart(recorded, live, self.put):
+            if is_told_apart(recorded, live, target.put or {}):
                 return bool(recorded.near and live.near) or anchor.is_around(live_HW3, dx, dy, ROW)
             if is_anonymous(recorded):
                 return anchor.is_around(live_HW3, dx, dy, NEAR)
-        telling = anchor.telling if anchor.repeats else WIDE
-        if telling is None:
+        telling = anchor.telling
+        if telling is None or not anchor.repeats:
             return False
         around = [telling, ROW if is_told else NEAR]
+        if len(anchor.repeats) > 1:
+            around.append(ACROSS)
         return all(anchor.is_around(live_HW3, dx, dy, reach) for reach in around)
 
     def _by_element(self, target: Target, frame: Frame) -> Found | None:
@@ -142,7 +252,7 @@ class Ladder:
                 continue
             probe = self.probe(target, place)
             live = probe.live.element
-            if live is not None and probe.kin == "same" and is_told_apart(recorded, live, self.put):
+            if live is not None and probe.kin == "same" and is_told_apart(recorded, live, target.put or {}):
                 found.setdefault((live.left_px, live.top_px), probe)
         if len(found) != 1:
             return None
@@ -171,7 +281,7 @@ class Ladder:
         probe, recorded = self.probe(target, place), target.element
         if recorded is not None:
             live = probe.live.element
-            if live is None or probe.kin != "same" or not is_told_apart(recorded, live, self.put):
+            if live is None or probe.kin != "same" or not is_told_apart(recorded, live, target.put or {}):
                 return None
         elif not target.anchor.has_hash_at(frame.pixels_HW3, dx, dy):
             return None
@@ -203,12 +313,29 @@ def grounding_words(element: Element | None) -> str | None:
 def _found_at(target: Target, frame: Frame, probe: Probe) -> Found | None:
     """Its pixels there; None where the end of its way is not known to have moved as its start has."""
     dx, dy, _ = probe.place
-    if len(target.points) > 1 and not target.end.is_at(frame.pixels_HW3, dx, dy):
+    if len(target.points) > 1 and not _is_end(target.end, frame, dx, dy):
         return None
     if (dx, dy) == (0, 0):
         return Found(points=target.points, surroundings=probe.live)
     said = f"moved by ({dx:+d}, {dy:+d}) px"
     return Found(points=target.moved_by(dx, dy), how="pixels", kind="moved", said=said, surroundings=probe.live)
+
+
+def _is_end(end: Anchor, frame: Frame, dx: int, dy: int) -> bool:
+    """Whether a way ends where it did: of what lies there pixels alone tell, and its row and column with it."""
+    if end.is_hidden or end.telling is None or not end.repeats or not end.is_at(frame.pixels_HW3, dx, dy):
+        return False
+    return all(end.is_around(frame.pixels_HW3, dx, dy, reach) for reach in (end.telling, WIDE, ACROSS, DOWN))
+
+
+def _is_same_box(one: Element, other: Element) -> bool:
+    apart = (
+        one.left_px - other.left_px,
+        one.top_px - other.top_px,
+        one.width_px - other.width_px,
+        one.height_px - other.height_px,
+    )
+    return max(map(abs, apart)) < 2
 
 
 def _kind(target: Target, point: Point) -> Kind:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from ...envs import (
     Action,
@@ -23,12 +24,22 @@ from ...envs import (
     action_points,
     describe,
 )
+from ..fingerprint import fingerprint
 from ..trajectory import Step, StoredFrame
 from .alike import Box
 from .anchor import Anchor, anchor_of
 from .kin import describe_element
+from .typed import Typed, put_for
 
 FOCUSED = frozenset(("type", "key", "key_down", "key_up"))  # kinds that act on what has the focus
+
+
+class Clicked(NamedTuple):
+    """Where the last click went, which may have set the focus."""
+
+    point: Point  # in the recording
+    dx: int  # from there to where it went now
+    dy: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +48,10 @@ class Target:
 
     step: Step
     action: Action
-    hidden: tuple[Box, ...]  # of the frame before it: what may differ
+    typed: tuple[Typed, ...]  # before it, in place of what was recorded
+    hidden: tuple[Box, ...]  # of the frame before it: where that shows
     read: Callable[[StoredFrame], Frame]
+    clicked: Clicked | None = None  # before it
 
     @property
     def points(self) -> tuple[Point, ...]:
@@ -67,6 +80,26 @@ class Target:
     def end(self) -> Anchor:
         """Of the last point of a way."""
         return anchor_of(self.frame, self.points[-1], hidden=self.hidden)
+
+    @cached_property
+    def put(self) -> Mapping[str, str] | None:
+        """The texts that its names hold in place of recorded ones; None: nobody can tell which."""
+        if not self.typed or self.element is None:
+            return {}
+        return put_for(self.element, self.typed, self._shown, self.read)
+
+    @cached_property
+    def _shown(self) -> Anchor | None:
+        """Its element on the recorded screen; None where it lies outside."""
+        if self.points:
+            return self.anchor
+        element = self.element
+        if element is None:
+            return None
+        middle = Point(element.left_px + element.width_px / 2, element.top_px + element.height_px / 2)
+        if not self.frame.size.holds(middle):
+            return None
+        return anchor_of(self.frame, middle, fingerprint(self.frame, middle, element), self.hidden)
 
     @property
     def words(self) -> str:

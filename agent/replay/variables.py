@@ -8,14 +8,11 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from ...envs import Action, Region, SelectOption, SetClipboard, TypeText
-from ...envs.blur import changed_box
-from ..trajectory import RUN_FILE, Recording, Step, Variable
+from ...envs import Action, SelectOption, SetClipboard, TypeText
+from ..trajectory import RUN_FILE, Recording, Variable
 from ..trajectory.disk import DiskTrouble, write_atomically
-from .alike import Box, box_of
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
-MARGIN_PX = 3  # around a field, for the edges of what is typed
 
 
 def text_of(action: Action | None) -> str | None:
@@ -62,15 +59,3 @@ def name_variable(recording: Recording, name: str, index: int) -> Variable:
     with DiskTrouble(recording.path, len(recording.steps)):
         write_atomically(recording.path / RUN_FILE, json.dumps(run, indent=2).encode())
     return variable
-
-
-def field_boxes(step: Step) -> list[Box]:
-    """Where another text shows: the field it goes to, or what changed when the recorded one was typed."""
-    element = None if step.surroundings is None else step.surroundings.element
-    if element is not None and element.width_px > 0 and element.height_px > 0:
-        field = Region(element.left_px, element.top_px, element.width_px, element.height_px)
-        return [box_of(field).grown(MARGIN_PX, MARGIN_PX)]
-    if step.after is None:
-        return []
-    changed = changed_box(step.before.read().pixels_HW3, step.after.read().pixels_HW3)
-    return [] if changed is None else [box_of(changed).grown(MARGIN_PX, MARGIN_PX)]

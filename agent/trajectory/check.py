@@ -6,13 +6,15 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from PIL import Image
+
 from ..errors import TrajectoryError
 from .disk import DiskTrouble, is_written, write_atomically
-from .frames import FRAMES_FOLDER, StoredFrame
+from .frames import CROP_ENDING, CROP_KEY, FRAMES_FOLDER, StoredFrame
 from .lines import read_line
 from .reader import TORN
 from .record import Step
@@ -81,7 +83,9 @@ def check_trajectory(folder: Path | str) -> Checked:
         else:
             if steps and said.index <= steps[-1].index:
                 where, last = f"{STEPS_FILE} line {number}", steps[-1].index
-                problems.append(Problem(kind="order", where=where, said=f"step {said.index} comes after step {last}"))
+                problems.append(
+                    Problem(kind="order", where=where, said=f"step {said.index + 1} comes after step {last + 1}")
+                )
             steps.append(said)
     promised = (run.get("result") or {}).get("steps")
     if isinstance(promised, int) and promised > len(steps):
@@ -150,28 +154,71 @@ def _read_steps(folder: Path, *, is_running: bool) -> Iterator[tuple[int, Step |
 
 
 def _check_frames(steps: list[Step]) -> tuple[int, list[Problem]]:
-    """How many frames are whole, and what is wrong with the others: each is told once, with its first step."""
-    seen: dict[str, list[Problem]] = {}
+    """How many frames are whole, and what is wrong with the others: each file once, with its first step."""
+    first: dict[str, tuple[StoredFrame, int]] = {}
     for step in steps:
         for stored in (step.before, step.after):
-            if stored is not None and stored.sha256 not in seen:
-                seen[stored.sha256] = list(_check_frame(stored, step.index))
-    return sum(not found for found in seen.values()), [problem for found in seen.values() for problem in found]
+            if stored is not None:
+                first.setdefault(stored.sha256, (stored, step.index + 1))
+    looked: dict[Path, _Fault | None] = {}
+    needing: dict[_Fault, list[tuple[StoredFrame, int]]] = {}
+    for stored, number in first.values():
+        base = _base_of(stored)
+        fault = None if base is None else _fault(base, looked)
+        fault = fault or _fault(stored, looked)
+        if fault is not None:
+            needing.setdefault(fault, []).append((stored, number))
+    problems = [_problem(fault, frames) for fault, frames in needing.items()]
+    return len(first) - sum(map(len, needing.values())), problems
 
 
-def _check_frame(stored: StoredFrame, index: int) -> Iterator[Problem]:
-    where = f"{FRAMES_FOLDER}/{stored.path.name}"
-    if missing := stored.missing:
-        names = " and ".join(f"{FRAMES_FOLDER}/{path.name}" for path in missing)
-        yield Problem(kind="frame_missing", where=where, said=f"{names} is missing, first needed by step {index}")
-        return
+@dataclass(frozen=True)
+class _Fault:
+    """What is wrong with one file of a picture."""
+
+    path: Path
+    is_missing: bool
+    said: str
+
+
+def _fault(stored: StoredFrame, looked: dict[Path, _Fault | None]) -> _Fault | None:
+    """Each file is looked at once."""
+    path = stored.path
+    if path not in looked:
+        if not path.exists():
+            looked[path] = _Fault(path, True, f"{FRAMES_FOLDER}/{path.name} is missing")
+        else:
+            try:
+                is_whole = stored.read().sha256 == stored.sha256
+                said = "its pixels are not those that were recorded"
+            except TrajectoryError as error:
+                is_whole, said = False, str(error)
+            looked[path] = None if is_whole else _Fault(path, False, said)
+    return looked[path]
+
+
+def _base_of(stored: StoredFrame) -> StoredFrame | None:
+    """The whole frame that a crop is a part of; None for a whole one, and for a crop that does not say."""
+    if not stored.path.name.endswith(CROP_ENDING):
+        return None
     try:
-        is_whole = stored.read().sha256 == stored.sha256
-        said = "its pixels are not those that were recorded"
-    except TrajectoryError as error:
-        is_whole, said = False, str(error)
-    if not is_whole:
-        yield Problem(kind="frame_damaged", where=where, said=f"{said}; first needed by step {index}")
+        with Image.open(stored.path) as picture:
+            base: object = json.loads(picture.info.get(CROP_KEY, "{}")).get("base")
+    except (OSError, SyntaxError, ValueError, AttributeError, Image.DecompressionBombError):
+        return None
+    if not isinstance(base, str) or not base.isalnum():
+        return None
+    return replace(stored, path=stored.path.with_name(f"{base}.png"), sha256=base)
+
+
+def _problem(fault: _Fault, frames: list[tuple[StoredFrame, int]]) -> Problem:
+    number = min(number for _, number in frames)
+    others = sum(stored.path != fault.path for stored, _ in frames)
+    said = f"{fault.said}{',' if fault.is_missing else ';'} first needed by step {number}"
+    if others:
+        said += f"; {others} more picture{'s stand' if others > 1 else ' stands'} on it"
+    kind = "frame_missing" if fault.is_missing else "frame_damaged"
+    return Problem(kind=kind, where=f"{FRAMES_FOLDER}/{fault.path.name}", said=said)
 
 
 def _leftovers(folder: Path) -> Iterator[Problem]:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,7 +75,7 @@ class StoredFrame:
         try:
             with Image.open(self.path) as picture:
                 base = self.path.with_name(f"{_base(_about(picture), self.path)}.png")
-        except (OSError, SyntaxError, TrajectoryError):  # `read` tells
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, TrajectoryError):  # `read` tells
             return ()
         return () if base.exists() else (base,)
 
@@ -134,6 +136,20 @@ def stored_path(folder: Path, sha256: str) -> Path:
     """The file of a frame in the folder of frames: its crop where there is only that."""
     whole, cropped = folder / f"{sha256}.png", folder / f"{sha256}{CROP_ENDING}"
     return cropped if not whole.exists() and cropped.exists() else whole
+
+
+def share(stored: StoredFrame, folder: Path) -> None:
+    """Let the picture of another trajectory stand in this one's folder too, where the disk can: it need not be made
+    again. Nothing is done where it cannot, or where the picture is damaged.
+    """
+    needed = [stored.path]
+    with suppress(OSError, SyntaxError, ValueError, Image.DecompressionBombError, TrajectoryError):
+        if stored.path.name.endswith(CROP_ENDING):
+            with Image.open(stored.path) as picture:
+                needed.insert(0, stored.path.with_name(f"{_base(_about(picture), stored.path)}.png"))
+        for path in needed:
+            if not (folder / FRAMES_FOLDER / path.name).exists():
+                os.link(path, folder / FRAMES_FOLDER / path.name)
 
 
 def stored_to_json(stored: StoredFrame) -> dict[str, Any]:
@@ -202,7 +218,7 @@ def _read_png(path: Path) -> tuple[np.ndarray[Any, np.dtype[np.uint8]], dict[str
     try:
         with Image.open(path) as picture:
             return np.asarray(picture.convert("RGB"), dtype=np.uint8), _about(picture)
-    except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
+    except (OSError, UnidentifiedImageError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise TrajectoryError(f"{path} cannot be read as a picture: {error}") from error
 
 

@@ -81,7 +81,11 @@ def step_from_json(obj: dict[str, Any], folder: Path) -> Step:
 def _surroundings(obj: dict[str, Any]) -> Surroundings:
     element = obj.get("element")
     return Surroundings(
-        url=obj.get("url"), title=obj.get("title"), element=None if element is None else _element(element)
+        url=obj.get("url"),
+        title=obj.get("title"),
+        element=None if element is None else _element(element),
+        dialog=obj.get("dialog"),
+        tab=obj.get("tab"),
     )
 
 

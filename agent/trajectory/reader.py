@@ -84,5 +84,5 @@ def read_trajectory(path: Path | str) -> Recording:
             continue
         steps.append(step)
         missing = {path.name for stored in (step.before, step.after) if stored for path in stored.missing}
-        problems.extend(f"step {step.index}: frame {name} is missing" for name in sorted(missing))
+        problems.extend(f"step {step.index + 1}: frame {name} is missing" for name in sorted(missing))
     return Recording(folder, run, tuple(steps), tuple(problems))

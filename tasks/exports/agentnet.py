@@ -18,7 +18,7 @@ from ...agent.dialects import CannotWrite, Canvas, Dialect, Parsed, whole_canvas
 from ...agent.dialects.pyautogui import PYAUTOGUI, write_script
 from ...envs import UNTOUCHING, describe
 from ..expansion import write_as
-from .exported import Done, Exported, Told, copy_images, done_steps, write_text
+from .exported import Done, Exported, Told, copy_images, done_of_each, write_text
 
 TRIPLE = "computer.triple_click"
 LAST = 0.9999  # the largest share that is written
@@ -29,8 +29,7 @@ def write_agentnet(recordings: Sequence[Recording], out: Path) -> Exported:
     told = Told()
     rows: list[dict[str, Any]] = []
     num_steps = 0
-    for recording in recordings:
-        done = done_steps(recording, told)
+    for recording, done in done_of_each(recordings, told):
         images = copy_images([one.step.before for one in done], out)
         traj = [value for one in done if (value := _turn(one, images, told)) is not None]
         for index, turn in enumerate(traj):
@@ -47,7 +46,13 @@ def write_agentnet(recordings: Sequence[Recording], out: Path) -> Exported:
             }
         )
     file = write_text(out, "".join(f"{json.dumps(row)}\n" for row in rows))
-    return Exported(files=(file,), num_steps=num_steps, left_out=tuple(told.left_out), notes=tuple(told.notes))
+    return Exported(
+        files=(file,),
+        num_steps=num_steps,
+        left_out=tuple(told.left_out),
+        notes=tuple(told.notes),
+        problems=tuple(told.problems),
+    )
 
 
 def _turn(one: Done, images: dict[str, str], told: Told) -> dict[str, Any] | None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...agent import Recording, Step, StoredFrame, TrajectoryError
 from ...agent.trajectory import FRAMES_FOLDER
 from ...envs import Action, Element, describe
+from ..console import why_not_writable
 from ..errors import BadRequest
 
 IMAGES_FOLDER = "images"  # beside the file that names what is in it
@@ -24,6 +24,7 @@ class Exported:
     num_steps: int
     left_out: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()  # of several runs: those that could not be exported at all
 
 
 @dataclass(frozen=True)
@@ -53,11 +54,12 @@ class Told:
 
     left_out: list[str] = field(default_factory=list[str])
     notes: list[str] = field(default_factory=list[str])
+    problems: list[str] = field(default_factory=list[str])
 
     def leave_out(self, step: Step, why: str) -> str:
         """The line, for a comment at the place of the step."""
         what = "its reply" if step.action is None else one_line(describe(step.action))
-        line = f"step {step.index} ({what}): {one_line(why)}"
+        line = f"step {step.index + 1} ({what}): {one_line(why)}"
         self.left_out.append(line)
         return line
 
@@ -81,6 +83,25 @@ def done_steps(recording: Recording, told: Told) -> list[Done]:
     if not done:
         raise BadRequest(f"{recording.path} holds no step that was performed: there is nothing to export")
     return done
+
+
+def done_of_each(recordings: Sequence[Recording], told: Told) -> Iterator[tuple[Recording, list[Done]]]:
+    """Each run with its steps that did something. Of several, one without is told and passed over; BadRequest where
+    none has any.
+    """
+    had = False
+    for recording in recordings:
+        try:
+            done = done_steps(recording, told)
+        except BadRequest as error:
+            if len(recordings) == 1:
+                raise
+            told.problems.append(f"{error}; it was left out")
+            continue
+        had = True
+        yield recording, done
+    if not had:
+        raise BadRequest("none of the runs holds a step that was performed: there is nothing to export")
 
 
 def only_one(recordings: Sequence[Recording], name: str) -> Recording:
@@ -138,8 +159,8 @@ def check_out(out: Path, *, folder: bool = False) -> None:
         parent = out.parent
     if not parent.is_dir():
         raise BadRequest(f"{out} cannot be written: create its folder first, with mkdir -p {parent}")
-    if not os.access(parent, os.W_OK):
-        raise BadRequest(f"{out} cannot be written: {parent} may not be changed")
+    if why := why_not_writable(parent):
+        raise BadRequest(f"{out} cannot be written: the folder {parent} takes no new file ({why})")
     if (parent / FRAMES_FOLDER).is_dir() and (parent / "run.json").is_file():
         raise BadRequest(f"{out} lies inside a recorded run: name a place outside of it")
 
@@ -149,7 +170,7 @@ def write_text(out: Path, text: str) -> Path:
     try:
         out.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
-        raise BadRequest(f"{out} cannot be written: {error.strerror}") from error
+        raise BadRequest(f"{out} cannot be written into {out.parent}: {error.strerror}") from error
     return out
 
 

@@ -1,25 +1,27 @@
-"""A run as a film: every step's frame with a ring, a cross and a caption, then what the last one led to."""
+"""A run as a film: every step's frame with a ring and a cross, its words above, then what the last one led to."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
-from ...agent import Mark, Recording, Step, TrajectoryError, draw, draw_step
-from ...agent.overlay import FAILED
+from ...agent import Mark, Recording, Step, TrajectoryError, draw
+from ...agent.overlay import ACCENT, FAILED
+from ...envs import TypeText, action_points, describe
 from ..errors import BadRequest
-from .exported import Exported, Told, one_line, only_one
+from .caption import captioned
+from .exported import Exported, Told, only_one
+from .grounding import box_on
+from .locators import is_field
 
 STEP_MS, END_MS = 1200, 2400  # how long a step, and the end, is shown
 LONGEST_PX = {"gif": 960, "mp4": 1920}  # of the longer side: larger frames are scaled down
 RATE = 5  # pictures a second of an mp4
-CAPTION = 60  # characters
 INSTALL = "PyAV is not installed: pip install 'moonhand[video]', or export a GIF"
 
 
@@ -73,7 +75,7 @@ def _pictures(recording: Recording, told: Told, longest_px: int) -> list[Image.I
     shown: list[Step] = []
     for step in recording.steps:
         try:
-            drawn.append(draw_step(step))
+            drawn.append(_drawn(step))
             shown.append(step)
         except TrajectoryError as error:
             told.leave_out(step, str(error))
@@ -86,6 +88,25 @@ def _pictures(recording: Recording, told: Told, longest_px: int) -> list[Image.I
     return [_fitted(one, size, by) for one in drawn]
 
 
+def _drawn(step: Step) -> Image.Image:
+    """The frame before the step with what was done to it, and above it the words. A typed text has no place of its
+    own: there the field is framed, where it is known.
+    """
+    colour = FAILED if step.error else ACCENT
+    said = "unreadable reply" if step.action is None else describe(step.action)
+    sure = "" if step.confidence is None else f" {step.confidence:.0%}"
+    points = () if step.action is None else action_points(step.action)
+    frame = step.before.read()
+    picture = draw(frame, [Mark(label="", x_px=one.x_px, y_px=one.y_px, colour=colour) for one in points])
+    element = None if step.surroundings is None else step.surroundings.element
+    box = None if element is None else box_on(element, frame.size)
+    if isinstance(step.action, TypeText) and is_field(element) and box is not None:
+        left, top, right, bottom = box
+        pen, wide_px = ImageDraw.Draw(picture), max(2, round(min(picture.size) / 200))
+        pen.rectangle((left - wide_px, top - wide_px, right + wide_px, bottom + wide_px), outline=colour, width=wide_px)
+    return captioned(picture, f"{step.index + 1}. {said}{sure}", colour)
+
+
 def _end(recording: Recording, last: Step) -> Image.Image:
     result = recording.result
     said = "the run was killed" if result is None else result.status + (f": {result.answer}" if result.answer else "")
@@ -95,8 +116,7 @@ def _end(recording: Recording, last: Step) -> Image.Image:
     except TrajectoryError:
         frame = last.before.read()
     good = result is not None and result.status == "finished" and result.success is not False
-    mark = Mark(label=one_line(said + checked, CAPTION))
-    return draw(frame, [mark if good else replace(mark, colour=FAILED)])
+    return captioned(draw(frame, []), said + checked, ACCENT if good else FAILED)
 
 
 def _fitted(picture: Image.Image, size: tuple[int, int], by: float) -> Image.Image:

@@ -12,7 +12,8 @@ from typing import Any
 
 from ...agent import Recording
 from ...envs import Click, Element, MouseDown, Move, SelectOption, Size, Upload, action_points
-from .exported import Done, Exported, Told, copy_images, done_steps, was_on_desktop, write_text
+from .exported import Done, Exported, Told, copy_images, done_of_each, was_on_desktop, write_text
+from .locators import is_field
 
 FINDS = (Click, Move, MouseDown, SelectOption, Upload)  # one thing at one place
 LARGEST_SHARE = 0.5  # of the picture: a box of more says nothing of where
@@ -22,8 +23,7 @@ def write_grounding(recordings: Sequence[Recording], out: Path) -> Exported:
     """A JSON list with a row for each step that found an element whose box is known."""
     told = Told()
     rows: list[dict[str, Any]] = []
-    for recording in recordings:
-        done = done_steps(recording, told)
+    for recording, done in done_of_each(recordings, told):
         finding = [one for one in done if isinstance(one.action, FINDS) and action_points(one.action)]
         for one in done:
             if one not in finding:
@@ -34,9 +34,15 @@ def write_grounding(recordings: Sequence[Recording], out: Path) -> Exported:
         for one in finding:
             row = _row(one, images, told)
             if row is not None:
-                rows.append({"id": f"{name}_{one.step.index}", **row, "platform": platform, "group": name})
+                rows.append({"id": f"{name}_{one.step.index + 1}", **row, "platform": platform, "group": name})
     file = write_text(out, json.dumps(rows, indent=1) + "\n")
-    return Exported(files=(file,), num_steps=len(rows), left_out=tuple(told.left_out), notes=tuple(told.notes))
+    return Exported(
+        files=(file,),
+        num_steps=len(rows),
+        left_out=tuple(told.left_out),
+        notes=tuple(told.notes),
+        problems=tuple(told.problems),
+    )
 
 
 def _row(one: Done, images: dict[str, str], told: Told) -> dict[str, Any] | None:
@@ -61,10 +67,15 @@ def _row(one: Done, images: dict[str, str], told: Told) -> dict[str, Any] | None
         "bbox": box,
         "instruction": instruction,
         "img_size": [step.before.size.width_px, step.before.size.height_px],
-        "ui_type": "text" if element.text else "icon",
+        "ui_type": ui_type(element),
         "application": step.surroundings.title if step.surroundings is not None else None,
         "point": [point.x_px, point.y_px],
     }
+
+
+def ui_type(element: Element) -> str:
+    """As ScreenSpot divides them: what is found by its words is text, a field by its label too."""
+    return "text" if element.text or (is_field(element) and element.name) else "icon"
 
 
 def box_on(element: Element, size: Size) -> list[float] | None:

@@ -78,7 +78,7 @@ class PageCode:
             later = done[number + 1].action if number + 1 < len(done) else None
             said = one.step.instruction or ""
             self.lines.append(
-                f"# {one.step.index}. {one_line(describe(one.action))}" + (f": {one_line(said)}" if said else "")
+                f"# {one.step.index + 1}. {one_line(describe(one.action))}" + (f": {one_line(said)}" if said else "")
             )
             if isinstance(later, AnswerDialog):  # which Playwright wants to know beforehand
                 answer = f"accept({python_text(later.text)})" if later.text else "accept()"

@@ -26,7 +26,7 @@ TEXTS = (
     *("error", "change", "url", "title", "element"),
 )
 NUMBERS = ("confidence", "x_01", "y_01", "scale", "started_at_s", "model_s", "act_s", "settle_s")
-WHOLES = ("step", "turn", "width_px", "height_px")
+WHOLES = ("index", "turn", "width_px", "height_px")
 PICTURES = ("image", "image_after")
 GROUP = 50  # rows whose pictures are in memory at once
 INSTALL = "pyarrow is not installed: pip install 'moonhand[data]'"
@@ -63,8 +63,17 @@ def write_parquet(recordings: Sequence[Recording], out: Path) -> Exported:
                 num_rows += len(group)
     except OSError as error:
         raise BadRequest(f"{file} cannot be written: {error.strerror or error}") from error
+    for recording in recordings:
+        if not recording.steps:
+            told.problems.append(f"{recording.path} holds no step; it was left out")
     card = write_text(out / "README.md", _card(recordings, num_rows))
-    return Exported(files=(file, card), num_steps=num_rows, left_out=tuple(told.left_out), notes=tuple(told.notes))
+    return Exported(
+        files=(file, card),
+        num_steps=num_rows,
+        left_out=tuple(told.left_out),
+        notes=tuple(told.notes),
+        problems=tuple(told.problems),
+    )
 
 
 def _rows(recording: Recording, told: Told) -> Iterator[dict[str, Any]]:
@@ -77,7 +86,7 @@ def _rows(recording: Recording, told: Told) -> Iterator[dict[str, Any]]:
             "run": name,
             "goal": recording.goal,
             "source": str(recording.run.get("source", "agent")),
-            "step": step.index,
+            "index": step.index,
             "turn": step.turn,
             "action_type": None if action is None else action.type,
             "action": None if action is None else json.dumps(action_to_json(action)),
@@ -109,7 +118,7 @@ def _picture(step: Step, stored: StoredFrame, told: Told) -> dict[str, Any] | No
     try:
         return {"bytes": stored.read().to_png(), "path": f"{stored.sha256}.png"}
     except TrajectoryError:
-        told.note(f"step {step.index}: a picture is missing or damaged and is null")
+        told.note(f"step {step.index + 1}: a picture is missing or damaged and is null")
         return None
 
 

@@ -38,7 +38,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Error, Page, sync_playwright
 
 GOAL = {goal}
 URL = {url}
@@ -57,7 +57,11 @@ def main() -> None:
     flags.add_argument("--chromium", default=os.environ.get("MOONHAND_CHROMIUM"), help="the path of a Chromium")
     given = flags.parse_args()
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=given.chromium or None, headless=not given.headed)
+        try:
+            browser = playwright.chromium.launch(executable_path=given.chromium or None, headless=not given.headed)
+        except Error as error:
+            why = error.message.splitlines()[0]
+            raise SystemExit(f"{{why}}: pass --chromium PATH, or run: playwright install chromium") from None
         page = browser.new_context({context}).new_page(){dialogs}
         page.goto(given.url)
         page = perform(page)
@@ -84,7 +88,7 @@ import os
 from collections.abc import Iterator
 {urljoin}
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Error, Page, expect, sync_playwright
 
 GOAL = {goal}
 URL = os.environ.get("MOONHAND_URL") or {url}
@@ -93,7 +97,11 @@ URL = os.environ.get("MOONHAND_URL") or {url}
 @pytest.fixture
 def page() -> Iterator[Page]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=os.environ.get("MOONHAND_CHROMIUM") or None)
+        try:
+            browser = playwright.chromium.launch(executable_path=os.environ.get("MOONHAND_CHROMIUM") or None)
+        except Error as error:
+            why = error.message.splitlines()[0]
+            pytest.fail(f"{{why}}: set MOONHAND_CHROMIUM, or run: playwright install chromium", pytrace=False)
         page = browser.new_context({context}).new_page(){dialogs}
         yield page
         browser.close()

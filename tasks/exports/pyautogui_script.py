@@ -98,7 +98,7 @@ def write_pyautogui(recordings: Sequence[Recording], out: Path) -> Exported:
     lines: list[str] = []
     num_steps = 0
     for place, one in enumerate(done):
-        lines.append(f"# {one.step.index}. {one_line(describe(one.action))}")
+        lines.append(f"# {one.step.index + 1}. {one_line(describe(one.action))}")
         code = _code(one, told)
         if code is None:
             lines.append(f"# left out: {told.left_out[-1]}")

@@ -107,7 +107,7 @@ class _Writer:
         if found is None:
             why = "it touches nothing" if one.action.type in UNTOUCHING else self._why_not(one)
             self.told.leave_out(one.step, why)
-            parameters = {"step": one.step.index, "action": action_to_json(one.action), "why": why}
+            parameters = {"index": one.step.index, "action": action_to_json(one.action), "why": why}
             return [{"type": "customStep", "name": CUSTOM, "parameters": parameters}]
         target = (one.url or "main") if self.is_other_tab else "main"
         effect = one.step.effect
@@ -241,7 +241,7 @@ def _recorded(recording: Recording, done: Sequence[Done]) -> Json:
         "source": str(recording.run.get("source", "agent")),
         "steps": [
             {
-                "step": one.step.index,
+                "index": one.step.index,
                 "instruction": one.step.instruction,
                 "action": action_to_json(one.action),
                 "action_01": one.step.action_01,

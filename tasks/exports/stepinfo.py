@@ -1,7 +1,8 @@
 """A run as BrowserGym's StepInfo, in JSON rather than pickled: one object a step, pictures beside.
 
 Actions are in the words of BrowserGym's high-level action set ("coord", "nav", "tab", "chat"); points are CSS px.
-`agent_info.moonhand` has the action as it was recorded, so that nothing is lost where those words have none for it.
+`step` counts from 0, as theirs does. `agent_info.moonhand` has the action as it was recorded, so that nothing is lost
+where those words have none for it.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def write_stepinfo(recordings: Sequence[Recording], out: Path) -> Exported:
         rows.append(_row(recording, step, words, last, images, started_at_s(step) - began_s, ends))
         last = (words or "", step.error or "")
         if step.before.sha256 not in images:
-            told.note(f"step {step.index}: its picture is missing or damaged")
+            told.note(f"step {step.index + 1}: its picture is missing or damaged")
     body = {"format": "browsergym-stepinfo-json", "goal": recording.goal, "steps": rows}
     file = write_text(out, json.dumps(body, indent=1) + "\n")
     return Exported(files=(file,), num_steps=len(rows), left_out=tuple(told.left_out), notes=tuple(told.notes))

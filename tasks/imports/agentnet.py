@@ -58,7 +58,7 @@ def _steps(traj: list[Any], folders: tuple[Path, ...], draft: Draft) -> Iterator
             "thought": text_of(value.get("thought")),
         }
         if code is None:
-            yield DraftStep(action=None, before=frame, turn=turn, error=f"turn {turn} has no code", **words)
+            yield DraftStep(action=None, before=frame, turn=turn, error=f"turn {turn + 1} has no code", **words)
             continue
         size = draft.size or SIZE
         try:
@@ -84,5 +84,5 @@ def _picture(name: object, folders: tuple[Path, ...], turn: int, draft: Draft) -
                 raise
             return picture_beside(folders, PurePosixPath(name).name)
     except BadPicture as error:
-        draft.problem(f"turn {turn}: {error}")
+        draft.problem(f"turn {turn + 1}: {error}")
         return None

@@ -101,7 +101,7 @@ def _steps(history: list[Any], folders: tuple[Path, ...], draft: Draft) -> Itera
                 found = _actions(as_object(one), element, result, as_list(state.get("tabs")))
             except (NoCounterpart, ValidationError, KeyError, TypeError, ValueError) as trouble:
                 why = str(trouble).splitlines()[0]
-                yield DraftStep(action=None, error=f"turn {turn}, {_name(one)}: {why}", **common, **words)
+                yield DraftStep(action=None, error=f"turn {turn + 1}, {_name(one)}: {why}", **common, **words)
                 continue
             for action in found:
                 answer = text_of(result.get("extracted_content")) if action.type == "extract" else None
@@ -117,13 +117,13 @@ def _picture(state: Json, folders: tuple[Path, ...], turn: int, draft: Draft) ->
             import binascii
 
             try:
-                return picture_of(base64.b64decode(inline, validate=False), f"the screenshot of turn {turn}")
+                return picture_of(base64.b64decode(inline, validate=False), f"the screenshot of turn {turn + 1}")
             except binascii.Error as error:
-                raise BadPicture(f"the screenshot of turn {turn} is not base64: {error}") from error
+                raise BadPicture(f"the screenshot of turn {turn + 1} is not base64: {error}") from error
         if path is not None:
             return picture_beside(folders, PurePosixPath(path.replace("\\", "/")).name)
     except BadPicture as error:
-        draft.problem(f"turn {turn}: {error}")
+        draft.problem(f"turn {turn + 1}: {error}")
     return None
 
 

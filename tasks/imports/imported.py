@@ -12,9 +12,22 @@ import numpy as np
 
 from ...agent import Step, Trajectory
 from ...agent.trajectory import Source
-from ...envs import Action, Effect, Element, EnvError, Frame, Size, Surroundings, check_on_screen, describe
+from ...envs import (
+    Action,
+    Effect,
+    Element,
+    EnvError,
+    Finish,
+    Frame,
+    Refuse,
+    Size,
+    Surroundings,
+    check_on_screen,
+    describe,
+)
 from ..errors import BadRequest
 
+DEFAULT_SIZE = Size(1280, 720)
 BLANK = 224  # the grey of a frame that stands in for a picture that is not there
 
 
@@ -73,9 +86,9 @@ def write_draft(draft: Draft, out: Path, *, imported_from: Mapping[str, Any]) ->
     if first is None:
         told = "; ".join(draft.problems[:3])
         raise BadRequest(f"{imported_from['file']} holds no step" + (f": {told}" if told else ""))
-    env = {"url": draft.url, "desktop": draft.is_desktop}
+    env = _env(draft, first)
     with Trajectory(out, goal=draft.goal, source=draft.source, env=env, imported_from=imported_from) as trajectory:
-        size = draft.size or Size(1280, 720)
+        size = draft.size or DEFAULT_SIZE
         turn, index, blanks, answer, status = -1, -1, 0, "", "stopped"
         for index, (one, later) in enumerate(_pairs(first, steps)):
             if one.before is None:
@@ -109,6 +122,17 @@ def folder_name(name: str, number: int) -> str:
     return f"{number:04d}_{safe}" if safe else f"{number:04d}"
 
 
+def _env(draft: Draft, first: DraftStep) -> dict[str, Any]:
+    """The screen as far as it is known, in the words of `run.json`: a replay opens a page of the frames' size."""
+    env: dict[str, Any] = {"url": draft.url or first.url, "desktop": draft.is_desktop}
+    frame = first.before or first.after
+    if not draft.is_desktop and (frame is not None or draft.size is not None):
+        size, scale = (frame.size, frame.scale) if frame is not None else (draft.size or DEFAULT_SIZE, 1.0)
+        viewport = {"width_px": round(size.width_px / scale), "height_px": round(size.height_px / scale)}
+        env |= {"viewport": viewport, "scale": max(scale, 1.0)}
+    return env
+
+
 def _step(
     one: DraftStep, index: int, turn: int, trajectory: Trajectory, before: Frame, after: Frame | None, draft: Draft
 ) -> Step:
@@ -117,12 +141,13 @@ def _step(
         try:
             check_on_screen(action, before.size)
         except EnvError as trouble:
-            draft.problem(f"step {index}: {trouble}")
+            draft.problem(f"step {index + 1}: {trouble}")
             error = error or str(trouble)
     if action is None:
-        draft.problem(f"step {index}: {error or 'it has no action'}")
+        draft.problem(f"step {index + 1}: {error or 'it has no action'}")
         error = error or "it has no action"
     effect = Effect(error is None, "" if action is None else describe(action), None, one.act_s, answer=one.answer)
+    ends = isinstance(action, Finish | Refuse)  # which looks for nothing
     known = any(value is not None for value in (one.url, one.title, one.element))
     return Step(
         index=index,
@@ -130,8 +155,8 @@ def _step(
         before=trajectory.store(before),
         after=None if after is None or action is None else trajectory.store(after),
         action=action,
-        instruction=one.instruction,
-        thought=one.thought,
+        instruction=None if ends else one.instruction,
+        thought=one.thought or (one.instruction if ends and one.instruction != describe(action) else None),
         reply=one.reply,
         error=error,
         effect=None if action is None else effect,

@@ -2,12 +2,14 @@
 
 Steps are compared by their place: the first with the first, the second with the second. What comes after the first
 difference is not aligned anew, for from there on the two screens have their own history; where one run goes on after
-the other's last step, that is the difference. Times, hashes of replies, confidences and thoughts are not compared.
+the other's last step, that is the difference, unless it only says that it is finished. Times, hashes of replies,
+confidences and thoughts are not compared.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, cast
@@ -17,20 +19,41 @@ from PIL import Image, ImageDraw
 
 from ...agent import Mark, Recording, Step, StoredFrame, draw, strip
 from ...agent.overlay import ACCENT, CHOSEN, FAILED
-from ...envs import Frame, Region, action_points
+from ...envs import Finish, Frame, Region, action_points
 from ...envs.blur import changed_box
 from ...envs.change import where_changed
+from ..exports.caption import captioned
 from .differences import Difference, differences, in_words, near_px
 
 TOLD_APART = ("goal", "source", "seed", "prompt_sha256", "versions", "policy", "config", "env")
 """Sections of run.json in which runs are compared; the rest is their course."""
+PLACES = frozenset(
+    ("chromium", "commit", "downloads", "executable", "kinds", "out", "storage_state", "stop_keys", "user_data")
+)
+"""Settings that say where things lie on a machine, or what there is to choose from: nothing that was done follows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What the runs themselves differ in, as `run.json` has it."""
+
+    what: str
+    one: object
+    other: object
+
+    def words(self) -> tuple[str, str, str]:
+        """For a table."""
+        return self.what, _short(self.one), _short(self.other)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"what": self.what, "one": self.one, "other": self.other}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bisection:
     """`before` is what differs of the runs themselves; `number` counts from 1 and is None for the same steps."""
 
-    before: tuple[Difference, ...]
+    before: tuple[Setting, ...]
     number: int | None
     one: Step | None  # the step; None where the run had ended
     other: Step | None
@@ -40,7 +63,7 @@ class Bisection:
     def to_json(self) -> dict[str, Any]:
         return {
             "same": self.number is None,
-            "runs": [difference.to_json() for difference in self.before],
+            "runs": [setting.to_json() for setting in self.before],
             "step": self.number,
             "differences": [difference.to_json() for difference in self.differences],
             "first_other_action": self.action_number,
@@ -56,6 +79,8 @@ def bisect(one: Recording, other: Recording, tolerance_px: float | None = None) 
     other_action: int | None = None
     for number, (left, right) in enumerate(zip_longest(one.steps, other.steps), start=1):
         if left is None or right is None:
+            if _only_ends(one.steps[number - 1 :] or other.steps[number - 1 :]):
+                break
             ended = (Difference(what="end", one=_last_words(left), other=_last_words(right)),)
             first, other_action = first or (number, left, right, ended), other_action or number
             break
@@ -85,28 +110,35 @@ def draw_side_by_side(one: Recording, other: Recording, found: Bisection) -> Ima
     box = changed_box(frames[0].pixels_HW3, frames[1].pixels_HW3)
     pictures: list[Image.Image] = []
     for name, frame, step, colour in zip("AB", frames, (found.one, found.other), (ACCENT, CHOSEN), strict=True):
-        picture = draw(frame, _marks(name, step, colour))
+        picture = draw(frame, _marks(step, colour))
         if box is not None:
             edges = (box.left_px - 2, box.top_px - 2, box.left_px + box.width_px + 1, box.top_px + box.height_px + 1)
             ImageDraw.Draw(picture).rectangle(edges, outline=FAILED, width=2)
-        pictures.append(picture)
+        pictures.append(captioned(picture, _label(name, step), FAILED if step is None else colour))
     return strip(pictures, columns=2, width_px=min(960, max(picture.width for picture in pictures)))
 
 
-def _of_runs(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[Difference, ...]:
-    found: list[Difference] = []
+def _only_ends(rest: Sequence[Step]) -> bool:
+    """Whether nothing is left but to say that the run is over: a replay leaves that out."""
+    return len(rest) == 1 and isinstance(rest[0].action, Finish)
+
+
+def _of_runs(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[Setting, ...]:
+    found: list[Setting] = []
     for name in TOLD_APART:
-        found += _of_values(name, one.get(name), other.get(name))
+        left, right = one.get(name), other.get(name)
+        if name != "prompt_sha256" or (left is not None and right is not None):
+            found += _of_values(name, left, right)
     return tuple(found)
 
 
-def _of_values(name: str, one: object, other: object) -> list[Difference]:
-    """Leaf by leaf, each named by its path."""
+def _of_values(name: str, one: object, other: object) -> list[Setting]:
+    """Leaf by leaf, each named by its path; what only one of the runs has a word for is no setting of both."""
     if isinstance(one, dict) and isinstance(other, dict):
         left, right = cast(dict[str, object], one), cast(dict[str, object], other)
-        keys = dict.fromkeys([*left, *right])
-        return [found for key in keys for found in _of_values(f"{name}.{key}", left.get(key), right.get(key))]
-    return [] if one == other else [Difference(what=name, one=_short(one), other=_short(other))]
+        keys = [key for key in left if key in right and key not in PLACES]
+        return [found for key in keys for found in _of_values(f"{name}.{key}", left[key], right[key])]
+    return [] if one == other else [Setting(what=name, one=one, other=other)]
 
 
 def _of_steps(one: Step, other: Step, tolerance_px: float | None) -> tuple[Difference, ...]:
@@ -165,13 +197,13 @@ def _frame_of(recording: Recording, step: Step | None) -> Frame:
     return Frame(np.full((64, 64, 3), 112, np.uint8)) if last is None else last.read()
 
 
-def _marks(name: str, step: Step | None, colour: tuple[int, int, int]) -> list[Mark]:
-    if step is None:
-        return [Mark(label=f"{name}: ended before", colour=FAILED)]
-    label = f"{name}: {step.index + 1}. {in_words(step.action)}"
-    marks = [Mark(label=label, colour=colour)]
-    points = () if step.action is None else action_points(step.action)
-    return marks + [Mark(label="", x_px=point.x_px, y_px=point.y_px, colour=colour) for point in points]
+def _marks(step: Step | None, colour: tuple[int, int, int]) -> list[Mark]:
+    points = () if step is None or step.action is None else action_points(step.action)
+    return [Mark(label="", x_px=point.x_px, y_px=point.y_px, colour=colour) for point in points]
+
+
+def _label(name: str, step: Step | None) -> str:
+    return f"{name}: ended before" if step is None else f"{name}: {step.index + 1}. {in_words(step.action)}"
 
 
 def _last_words(step: Step | None) -> str:
@@ -183,5 +215,5 @@ def _box_words(box: Region) -> str:
 
 
 def _short(value: object) -> str:
-    text = value if isinstance(value, str) else str(value)
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 80 else text[:77] + "..."

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from ..console import OK, TASK_FAILED, JsonFlag, people, print_json, write_file
 from ..errors import BadRequest
-from .list_commands import table_console
+from .list_commands import say, table_console
 
 if TYPE_CHECKING:
     from .bisect import Bisection
@@ -53,10 +53,10 @@ def bisect(
     if as_json:
         print_json({"a": str(one), "b": str(other)} | found.to_json())
     else:
-        _report(found, len(left.steps))
+        _report(found, min(len(left.steps), len(right.steps)))
         if picture is not None:
             said = f"picture: {picture}" if found.number is not None else "no picture: there is nothing to show"
-            people().print(said, highlight=False, markup=False, soft_wrap=True)
+            say(said)
     for recording in (left, right):
         for problem in recording.problems:
             people().print(
@@ -71,8 +71,8 @@ def _report(found: Bisection, num_steps: int) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("", "A", "B"):
         table.add_column(heading, overflow="fold")
-    for difference in found.before:
-        table.add_row(*map(escape, map(one_line, (difference.what, difference.one, difference.other))), style="dim")
+    for setting in found.before:
+        table.add_row(*map(escape, map(one_line, setting.words())), style="dim")
     for difference in found.differences:
         apart = "" if difference.distance_px is None else f" ({difference.distance_px:.1f} px)"
         cells = (difference.what + apart, difference.one, difference.other)
@@ -80,7 +80,7 @@ def _report(found: Bisection, num_steps: int) -> None:
     if table.row_count:
         table_console().print(table)
     if found.number is None:
-        people().print(f"the same: {num_steps} steps", highlight=False)
+        say(f"the same: {num_steps} steps")
         return
     later = found.action_number
     also = (
@@ -90,4 +90,4 @@ def _report(found: Bisection, num_steps: int) -> None:
         if later
         else "; the actions are the same"
     )
-    people().print(f"they differ from step {found.number} on{also}", highlight=False)
+    say(f"they differ from step {found.number} on{also}")

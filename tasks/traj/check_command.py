@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from ..console import TASK_FAILED, JsonFlag, people, print_json
+from ..console import TASK_FAILED, JsonFlag, print_json
+from .list_commands import table_console
 
 
 def check(
@@ -29,7 +30,7 @@ def check(
     if as_json:
         print_json(found.to_json())
     else:
-        console = people()
+        console = table_console()
         for done in found.repaired:
             console.print(f"[green]repaired[/]  {escape(done)}", highlight=False, soft_wrap=True)
         for problem in found.problems:

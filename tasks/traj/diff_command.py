@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from PIL import Image, ImageDraw
+from rich.markup import escape
 from rich.table import Table
 
-from ..console import JsonFlag, people, plain_errors, print_json, write_file
+from ..console import JsonFlag, plain_errors, print_json, write_file
 from ..errors import BadRequest
+from .list_commands import say, table_console
+from .run_words import plain
 
 if TYPE_CHECKING:
     from ...agent import Recording, Step
@@ -54,8 +57,10 @@ def diff(
         if copy is not None and accept is None:
             raise BadRequest("--copy says where the accepted steps go: give --accept N or --accept all too")
         replayed = read_trajectory(folder)
-        read_report(folder)  # says so where it is no replay
+        stopped = _stop(read_report(folder))
         patches = read_patches(folder)
+        for said, flag in ((accept, "--accept"), (reject, "--reject")):
+            _check_open(_numbers(said, flag) if said is not None else None, patches, flag, folder)
         if picture is not None and not patches:
             raise BadRequest(f"{folder}: nothing was healed, so there is nothing to draw")
         if picture is not None:
@@ -73,14 +78,15 @@ def diff(
             decided = turn_down(folder, _numbers(reject, "--reject"))
         patches = read_patches(folder)
         if as_json:
-            print_json({"patches": [patch.to_json() for patch in patches], "decided": decided})
+            told = [_patch_to_json(patch) for patch in patches]
+            print_json({"patches": told, "decided": decided, "stopped": stopped})
             return
-        _show(patches)
+        _show(patches, stopped, replayed)
         if decided or accept is not None or reject is not None:
             verb = "accepted" if accept is not None else "rejected"
             into = f" into {copy}" if copy is not None else ""
             numbers = ", ".join(map(str, decided)) or "none: all are decided already"
-            people().print(f"{verb}{into}: {numbers}", highlight=False, markup=False, soft_wrap=True)
+            say(f"{verb}{into}: {numbers}")
 
 
 def draw_patches(patches: list[Patch], original: Recording, replayed: Recording) -> Image.Image:
@@ -133,19 +139,53 @@ def _numbers(said: str, flag: str) -> list[int] | None:
     return [int(part) for part in parts]
 
 
-def _show(patches: list[Patch]) -> None:
+def _check_open(numbers: list[int] | None, patches: list[Patch], flag: str, folder: Path) -> None:
+    """BadRequest for a number there is not, or one that was decided already."""
+    states = {patch.number: patch.state for patch in patches}
+    for number in numbers or []:
+        if number not in states:
+            known = ", ".join(map(str, states)) or "none"
+            raise BadRequest(f"{flag} {number}: {folder} has no healed step {number}; there are: {known}")
+        if states[number] != "open":
+            raise BadRequest(f"{flag} {number}: healed step {number} of {folder} is {states[number]} already")
+
+
+def _stop(report: dict[str, Any]) -> dict[str, Any] | None:
+    """Where the replay stopped, as `{"step": from 1, "kind", "said"}`; None where it did not."""
+    divergence = report.get("divergence")
+    if not isinstance(divergence, dict):
+        return None
+    last: Any = (report.get("steps") or [{}])[-1]
+    number = last["recorded"] + 1 if isinstance(last.get("recorded"), int) else None
+    said = cast(dict[str, Any], divergence)
+    return {"step": number, "kind": str(said.get("kind", "")), "said": str(said.get("said", ""))}
+
+
+def _patch_to_json(patch: Patch) -> dict[str, Any]:
+    """Steps by their index in the recording and in the replay, from 0."""
+    named = {"recorded": "index", "step": "replay_index"}
+    return {named.get(key, key): value for key, value in patch.to_json().items()}
+
+
+def _show(patches: list[Patch], stopped: dict[str, Any] | None, replayed: Recording) -> None:
     from ...envs import describe
 
-    console = people()
+    at = "" if stopped is None or stopped["step"] is None else f" at step {stopped['step']}"
+    ended = None if stopped is None else f"it stopped{at}: {stopped['kind']}"
+    status = replayed.run.get("status")
+    if ended is None and status != "finished":
+        ended = f"it did not end: {status}"
     if not patches:
-        console.print("nothing was healed: the recording fits as it is")
+        say("nothing was healed: the recording fits as it is" if ended is None else f"nothing was healed; {ended}")
         return
     table = Table(box=None, header_style="bold", pad_edge=False)
     for heading in ("#", "step", "was", "is", "kind", "found by", "state"):
         table.add_column(heading)
     for patch in patches:
         cells = (patch.number, patch.recorded + 1, describe(patch.before), describe(patch.after))
-        table.add_row(*(str(cell) for cell in (*cells, patch.kind, patch.how, patch.state)))
-    console.print(table)
+        table.add_row(*(escape(plain(str(cell))) for cell in (*cells, patch.kind, patch.how, patch.state)))
+    table_console().print(table)
     for patch in patches:
-        console.print(f"{patch.number}: {patch.said}", highlight=False, markup=False, soft_wrap=True)
+        say(f"{patch.number}: {plain(patch.said)}")
+    if ended is not None:
+        say(ended)

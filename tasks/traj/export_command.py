@@ -47,15 +47,16 @@ def export(
     if chosen.suffix is not None and out.suffix.lower() != chosen.suffix:
         raise BadRequest(f"{out}: {to} is written as {chosen.suffix}; name the file {out.stem}{chosen.suffix}")
     check_out(out, folder=chosen.suffix is None)
-    recordings = _recordings(folder, chosen)
-    problems = [f"{recording.path.name}: {problem}" for recording in recordings for problem in recording.problems]
+    recordings, problems = _recordings(folder, chosen)
+    problems += [f"{recording.path.name}: {problem}" for recording in recordings for problem in recording.problems]
     exported = chosen.write(recordings, out)
+    problems += exported.problems
     if as_json:
         print_json(
             {
                 "format": to,
                 "files": [str(path) for path in exported.files],
-                "runs": len(recordings),
+                "runs": len(recordings) - len(exported.problems),
                 "steps": exported.num_steps,
                 "left_out": list(exported.left_out),
                 "notes": list(exported.notes),
@@ -71,14 +72,21 @@ def export(
             _tell(f"{head}: and {len(lines) - SHOWN} more, which --json lists")
 
 
-def _recordings(folder: Path, chosen: Format) -> list[Recording]:
-    from ...agent import read_trajectory
+def _recordings(folder: Path, chosen: Format) -> tuple[list[Recording], list[str]]:
+    """The run, or all that lie below; of several those that cannot be opened are told instead."""
+    from ...agent import TrajectoryError, read_trajectory
     from ...agent.trajectory import RUN_FILE
 
     if (folder / RUN_FILE).is_file() or not chosen.takes_many or not folder.is_dir():
-        return [read_trajectory(folder)]
-    found = sorted(path.parent for path in folder.rglob(RUN_FILE))
-    return [read_trajectory(path) for path in found] or [read_trajectory(folder)]
+        return [read_trajectory(folder)], []
+    recordings: list[Recording] = []
+    problems: list[str] = []
+    for path in sorted(path.parent for path in folder.rglob(RUN_FILE)):
+        try:
+            recordings.append(read_trajectory(path))
+        except TrajectoryError as error:
+            problems.append(f"{error}; it was left out")
+    return recordings or [read_trajectory(folder)], problems
 
 
 def _list(formats: dict[str, Format], as_json: bool) -> None:

@@ -60,9 +60,21 @@ def import_run(
         drafts = (replace(draft, goal=goal) for draft in drafts)
     made = _write(drafts, out, name, file, problems)
     if not made:
-        raise BadRequest(f"{file} holds no run" + (f": {problems[0]}" if problems else ""))
+        raise BadRequest(f"{file} holds no run" + _why_none(file, name, problems))
     told = [f"{each.path.name}: {line}" if len(made) > 1 else line for each in made for line in each.problems]
     _report(name, made, problems + told, as_json)
+
+
+def _why_none(file: Path, name: str, problems: list[str]) -> str:
+    """In words: what is wrong with the file, and which format it looks like."""
+    from ..imports.formats import recognised
+
+    try:
+        other = recognised(file)
+    except BadRequest:
+        other = name
+    looks = "" if other == name else f"; it looks like --from {other}"
+    return f" that --from {name} reads" * bool(looks) + (f": {problems[-1]}" if problems else "") + looks
 
 
 def _write(drafts: Iterator[Draft], out: Path, name: str, file: Path, problems: list[str]) -> list[Imported]:
@@ -80,7 +92,7 @@ def _write(drafts: Iterator[Draft], out: Path, name: str, file: Path, problems: 
             path = out / folder_name(draft.name, number) if several else out
             made.append(write_draft(draft, path, imported_from=told))
         except BadRequest as error:
-            problems.append(f"{draft.name}: {error}")
+            problems.append(f"{draft.name}: {error}" if several else str(error))
     return made
 
 

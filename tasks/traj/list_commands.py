@@ -42,7 +42,7 @@ def ls(
         print_json(as_one_line(runs, root))
         return
     if not runs:
-        people().print(f"no runs under {root}", highlight=False, markup=False, soft_wrap=True)
+        say(f"no runs under {root}")
         return
     _print(_table_of_runs(runs, root))
     for run in runs:
@@ -85,7 +85,7 @@ def show(
     for problem in recording.problems:
         _say(problem)
     if picture is not None:
-        people().print(f"picture: {picture}", highlight=False, markup=False, soft_wrap=True)
+        say(f"picture: {picture}")
 
 
 def step_of(recording: Recording, number: int) -> Step:
@@ -234,6 +234,11 @@ def table_console() -> Console:
     """Standard output; where it goes to a file or a program there is no terminal to fit the lines to."""
     console = Console()
     return console if console.is_terminal else Console(width=WIDTH)
+
+
+def say(words: str, style: str = "") -> None:
+    """A line of what was asked for, on standard output, never broken."""
+    Console().print(words, style=style, highlight=False, markup=False, soft_wrap=True)
 
 
 def _say(words: str) -> None:

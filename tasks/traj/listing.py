@@ -11,7 +11,6 @@ from typing import Any
 
 from ...agent import Recording, TrajectoryError, read_trajectory
 from ...agent.trajectory import RUN_FILE, STEPS_FILE
-from ..errors import BadRequest
 
 DEEPEST = 4  # folders below the root in which runs are looked for
 
@@ -38,9 +37,9 @@ class Listed:
 
 
 def list_runs(root: Path) -> list[Listed]:
-    """All runs in a folder and below, the newest first; those without a time come last. BadRequest for no folder."""
+    """All runs in a folder and below, the newest first, those without a time last. TrajectoryError for no folder."""
     if not root.is_dir():
-        raise BadRequest(f"there is no folder {root}: name the one that runs are kept in")
+        raise TrajectoryError(f"there is no folder {root}: name the one that runs are kept in")
     return sorted(map(listed, _folders(root)), key=lambda run: (-(run.started_at_s or 0), str(run.path)))
 
 

@@ -116,6 +116,7 @@ def _notes(recording: Recording, hiding: Hiding, count: Counter[str], *, is_read
     """What the person has to know that it was not looked for."""
     if recording.problems:
         yield f"the folder is damaged ({recording.problems[0]}); what cannot be read is left out of the new one"
+    yield from _replays(recording)
     if not hiding:
         return
     if not is_read:
@@ -131,12 +132,17 @@ def _notes(recording: Recording, hiding: Hiding, count: Counter[str], *, is_read
     whole = "".join(pieces)
     if hiding.of(whole) != "".join(map(hiding.of, pieces)):
         yield "typed in pieces, or key by key, it can be put together from several steps: give a pattern for each piece"
+
+
+def _replays(recording: Recording) -> Iterator[str]:
+    """Their pictures are the same files as the recording's, and stay as they are."""
     folder = recording.path.resolve()
     for path in sorted(folder.parent.glob(f"*/{RUN_FILE}")):
         told: object = _json_of(path)
         origin = cast(Mapping[str, Any], told).get("replay_of") if isinstance(told, Mapping) else None
         if isinstance(origin, str) and Path(origin).resolve() == folder:
-            yield f"{path.parent.name} beside it is a replay of it, and was not touched"
+            yield f"{path.parent.name} beside it is a replay of it with pictures of it, and was not touched"
+    yield "replays and copies of it in other places keep its pictures and words: they were not looked for"
 
 
 def _typed(step: Step) -> str:

@@ -26,7 +26,7 @@ from ..console import (
     write_file,
 )
 from ..errors import BadRequest
-from .list_commands import RunArgument, step_of, table_console
+from .list_commands import RunArgument, say, step_of, table_console
 
 if TYPE_CHECKING:
     from ...agent import PromptProfile, Recording, Step
@@ -233,16 +233,14 @@ def _report(recording: Recording, asking: _Asking, found: Sequence[Again], *, on
     if one:
         said = "the same" if found[0].same else "another answer"
         apart = found[0].distance_px
-        people().print(said + (f", {apart:.1f} px apart" if apart is not None else ""), highlight=False)
+        say(said + (f", {apart:.1f} px apart" if apart is not None else ""))
         return
     told = summary(recording.steps, found)
     mean = told["mean_distance_px"]
-    people().print(
+    say(
         f"{told['same']} of {told['asked']} the same, {told['same_kind']} of the same kind"
         + ("" if mean is None else f"; {mean} px apart on average, {told['max_distance_px']} at most")
-        + (f"; {told['not_asked']} steps were not the policy's" if told["not_asked"] else ""),
-        highlight=False,
-        soft_wrap=True,
+        + (f"; {told['not_asked']} steps were not the policy's" if told["not_asked"] else "")
     )
 
 

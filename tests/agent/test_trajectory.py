@@ -5,7 +5,9 @@ import subprocess
 import sys
 import textwrap
 import time
+import zlib
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -106,6 +108,19 @@ def test_a_damaged_line_and_a_missing_frame_are_named(tmp_path: Path) -> None:
     assert any(f"{recording.steps[2].before.sha256}.png is missing" in problem for problem in again.problems)
     with pytest.raises(TrajectoryError, match="cannot be read as a picture"):
         again.steps[1].before.read()
+
+
+def test_a_picture_that_says_it_is_huge_is_damaged(tmp_path: Path) -> None:
+    stored = written(tmp_path / "run", 1).steps[0].before
+    huge = bytearray(stored.path.read_bytes())
+    huge[16:24] = (60_000).to_bytes(4, "big") * 2  # width and height of a PNG
+    huge[29:33] = zlib.crc32(huge[12:29]).to_bytes(4, "big")
+    for name in (stored.path.name, stored.path.name.replace(".png", ".crop.png")):
+        stored.path.with_name(name).write_bytes(huge)
+        damaged = replace(stored, path=stored.path.with_name(name))
+        assert damaged.missing == ()
+        with pytest.raises(TrajectoryError, match="cannot be read as a picture"):
+            damaged.read()
 
 
 @pytest.mark.parametrize(

@@ -128,13 +128,24 @@ def test_a_missing_frame_and_one_that_others_stand_on_are_named(folder: Path) ->
     assert steps[0].before.path.name == f"{steps[0].before.sha256}.png"
     steps[3].before.path.unlink()
     (missing,) = check_trajectory(folder).problems
-    assert missing.said == f"frames/{steps[3].before.sha256}.png is missing, first needed by step 2"
+    assert missing.said == f"frames/{steps[3].before.sha256}.png is missing, first needed by step 3"
     steps[0].before.path.unlink()
     found = check_trajectory(folder)
     assert (found.num_steps, found.num_frames, set(kinds(found))) == (8, 0, {"frame_missing"})
+    assert found.problems[0].said.endswith("is missing, first needed by step 1; 7 more pictures stand on it")
     assert any(steps[0].before.path.name in problem for problem in read_trajectory(folder).problems)
     with pytest.raises(TrajectoryError, match="cannot be read as a picture"):
         steps[1].before.read()
+
+
+def test_a_truncated_picture_is_told_once_with_those_that_stand_on_it(folder: Path) -> None:
+    whole = read_trajectory(folder).steps[0].before.path
+    whole.write_bytes(whole.read_bytes()[:2000])
+    found = check_trajectory(folder)
+    (problem,) = found.problems
+    assert (problem.kind, problem.where, found.num_frames) == ("frame_damaged", f"frames/{whole.name}", 0)
+    assert whole.name in problem.said
+    assert problem.said.endswith("; first needed by step 1; 8 more pictures stand on it")
 
 
 def test_pictures_with_other_pixels_or_none_are_damaged(folder: Path) -> None:

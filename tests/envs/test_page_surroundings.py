@@ -19,10 +19,12 @@ from moonhand.envs import (
     TypeText,
     Wait,
 )
+from moonhand.envs.page_element import ELEMENT_JS, QUICK_ELEMENT_JS
 
 pytestmark = pytest.mark.browser
 
 SECRET = "hunter2 swordfish"
+SCRIPTS = (ELEMENT_JS, QUICK_ELEMENT_JS)
 PAGE = """<title>Shop</title><style>* { margin: 0; font: 13px sans-serif }</style>
 <form id=order>
   <label for=full>Full name</label><input id=full name=full placeholder=Ada>
@@ -50,6 +52,20 @@ PAGE = """<title>Shop</title><style>* { margin: 0; font: 13px sans-serif }</styl
   middle = (one) => { const [left, top, width, height] = corner(one); return [left + width / 2, top + height / 2] };
 </script>"""
 INNER = "<title>inner</title><p>Within</p><button id=deep>Deep</button>"
+NAMES = ("getRootNode", "checkVisibility", "childNodes", "labels", "innerText", "contains", "shadowRoot", "host")
+HOSTILE = f"""<title>Hostile</title><style>* {{ margin: 4px }}</style>
+<img name=body><img name=evaluate><img name=getElementById><img name=children><img name=getElementsByTagName>
+<p>Before</p><style>p {{ color: red }}</style><script>let source = 1</script><noscript>none</noscript>
+<p hidden>unseen</p><button id=alone>Alone</button>
+<form id=form role=button aria-labelledby=words>{"".join(f"<input name={name} hidden>" for name in NAMES)}Go</form>
+<b id=words>Go on</b><p id=other>Other</p>
+<input type=password id=pass value="hunter2-secret" title="is hunter2-secret" data-test="hunter2-secret">
+<input id=dotted style="-webkit-text-security: disc" value=4711-4711>
+<input type=checkbox value=yes><input id=plain value="as it was">
+<script>
+  corner = (one) => {{ const box = one.getBoundingClientRect(); return [box.left, box.top, box.width, box.height] }};
+  middle = (one) => {{ const [left, top, width, height] = corner(one); return [left + width / 2, top + height / 2] }};
+</script>"""
 # Finds what a selector of the DevTools Recorder stands for, as far as no accessibility tree is needed.
 FIND_JS = """((selector) => {
   const roots = [document, openRoot];
@@ -64,7 +80,7 @@ FIND_JS = """((selector) => {
 
 @pytest.fixture(scope="module")
 def env(chromium: str, serve: Callable[[Mapping[str, str]], str]) -> Generator[BrowserEnv]:
-    address = serve({"/": PAGE, "/inner": INNER})
+    address = serve({"/": PAGE, "/inner": INNER, "/hostile": HOSTILE})
     config = BrowserConfig(
         url=address,
         viewport=Size(500, 400),
@@ -153,6 +169,49 @@ def test_keys_are_told_what_has_the_focus_and_values_of_secrets_are_not(env: Bro
     env.evaluate("document.title = full.value")
     told = env.surroundings(Wait())
     assert told == Surroundings(url=env.url, title="{{secret:shop}} and more")
+
+
+def test_the_quick_form_tells_the_same_but_for_selectors(env: BrowserEnv) -> None:
+    for css in ("#full", "td button", "[data-testid]", "h2"):
+        whole, quick = (env.evaluate(f"({js}).call(document.querySelector({css!r}))") for js in SCRIPTS)
+        assert whole["selectors"]
+        assert quick == whole | {"selectors": []}
+
+
+@pytest.fixture
+def hostile(env: BrowserEnv) -> BrowserEnv:
+    env.perform(Navigate(url=f"{env.config.url}/hostile"))
+    return env
+
+
+def test_names_of_a_form_and_of_pictures_do_not_stand_in_for_methods(hostile: BrowserEnv) -> None:
+    form, _ = at(hostile, "form")
+    assert (form.tag, form.role, form.name, form.near) == ("form", "button", "Go on", "Alone")
+    assert {"#form", "html > body > form"} <= set(form.selectors)
+    other, _ = at(hostile, "other")
+    assert (other.tag, other.selectors[:2]) == ("p", ("#other", "text/Other"))
+
+
+def test_what_is_not_shown_is_no_text_beside_it(hostile: BrowserEnv) -> None:
+    hostile.evaluate("for (const one of [form, words, other, pass, dotted, plain]) one.remove()")
+    hostile.evaluate("document.querySelector('[type=checkbox]').remove()")
+    assert at(hostile, "alone")[0].near == "Before"
+
+
+def test_no_selector_tells_what_stands_in_a_field(hostile: BrowserEnv) -> None:
+    for name in ("pass", "dotted", "plain"):
+        element, _ = at(hostile, f"window[{name!r}]")
+        assert f"#{name}" in element.selectors
+        assert not any("value" in selector or "hunter2" in selector for selector in element.selectors)
+        assert name == "plain" or not any(secret in repr(element) for secret in ("hunter2", "4711"))
+    assert 'input[value="yes"]' in at(hostile, "document.querySelector('[type=checkbox]')")[0].selectors
+
+
+def test_on_a_large_page_only_what_is_found_quickly_is_told(hostile: BrowserEnv) -> None:
+    hostile.evaluate("alone.insertAdjacentHTML('afterend', '<i hidden>Alone</i>'.repeat(26000))")
+    element, _ = at(hostile, "alone")
+    assert (element.name, element.near) == ("Alone", "Before")
+    assert element.selectors == ("#alone", "html > body > button", "xpath//html/body/button")
 
 
 def test_a_place_off_the_page_and_a_page_that_hangs_tell_nothing_and_raise_nothing(

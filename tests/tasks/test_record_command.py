@@ -24,7 +24,7 @@ RECORD = (sys.executable, "-m", "moonhand.tasks", "record")
         ((), 2, "choose what is recorded"),
         (("--desktop", "--url", "http://127.0.0.1/"), 2, "not both"),
         (("--desktop",), 3, "no DISPLAY"),
-        (("--url", "http://127.0.0.1/"), 3, "needs a display"),
+        (("--url", "http://127.0.0.1/"), 3, "give --surface kiosk"),
         (("--desktop", "--region", "nowhere"), 2, "100,50,800x600"),
         (("--url", "http://127.0.0.1/", "--monitor", "2"), 2, "give --desktop"),
     ],

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 from moonhand.agent import ScriptedPolicy, Trajectory, read_trajectory, run_to_end
 from moonhand.envs import BrowserConfig, BrowserEnv, Click, Size, TypeText
 from moonhand.tasks.cli import app
-from moonhand.tasks.errors import BadRequest
-from moonhand.tasks.replay_command import moved_pages, screen_of
 from typer.testing import CliRunner
 
 PAGE = """<!doctype html><title>Join</title><body style="font: 15px sans-serif; margin: 30px">
@@ -51,12 +50,29 @@ def test_a_recording_is_replayed_healed_and_mended(recorded: Path, tmp_path: Pat
     assert typed.text == "grace.hopper@y.org"
     left, out, _ = moonhand("replay", recorded, "--mode", "exact", "--out", tmp_path / "exact", "--json")
     assert (left, json.loads(out)["divergence"]["kind"]) == (1, "moved")
-    left, out, said = moonhand("traj", "diff", tmp_path / "healed", "--picture", tmp_path / "diff.png")
+    left, out, _ = moonhand("traj", "diff", tmp_path / "healed", "--picture", tmp_path / "diff.png")
     assert (left, (tmp_path / "diff.png").read_bytes()[:4]) == (0, b"\x89PNG")
-    assert "click (50, 110)" in said
+    assert "click (50, 110)" in out
     left, out, _ = moonhand("traj", "diff", tmp_path / "healed", "--accept", "all", "--json")
     assert (left, json.loads(out)["decided"]) == (0, [1, 2])
     assert read_trajectory(recorded).steps[2].action == Click(x_px=50, y_px=110)
+
+
+@pytest.mark.browser
+def test_a_recording_starts_no_program_and_what_it_asked_about_is_asked_again(recorded: Path, tmp_path: Path) -> None:
+    folder, program = tmp_path / "run", tmp_path / "program"
+    shutil.copytree(recorded, folder)
+    program.write_text(f"#!/bin/sh\ntouch {tmp_path}/started\nexit 1\n")
+    program.chmod(0o755)
+    told = json.loads((folder / "run.json").read_text())
+    told["env"] |= {"chromium": str(program)}
+    told["config"]["approve"] = "always"
+    (folder / "run.json").write_text(json.dumps(told))
+    left, out, said = moonhand("replay", folder, "--out", tmp_path / "out", "--json")
+    assert (left, json.loads(out)["status"]) == (6, "needs_user")
+    assert f"to repeat it, where you trust it: --chromium {program}" in said
+    assert not (tmp_path / "started").exists()
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["config"]["approve"] == "always"
 
 
 @pytest.mark.parametrize(
@@ -68,6 +84,7 @@ def test_a_recording_is_replayed_healed_and_mended(recorded: Path, tmp_path: Pat
         (("--name", "x=1"), "give the step by its number"),
         (("--url", "http://x", "--desktop"), "choose one screen"),
         (("--viewport", "wide"), "--viewport: "),
+        (("--step", "--approve", "never"), "leave out --approve"),
     ],
 )
 @pytest.mark.browser
@@ -84,21 +101,31 @@ def test_what_is_no_recording_or_no_replay_is_told(tmp_path: Path) -> None:
     assert (left, "holds no trajectory" in told) == (3, True)
 
 
-def test_the_screen_is_as_recorded_unless_flags_say_otherwise(tmp_path: Path) -> None:
-    recorded = {"url": "http://a/x", "viewport": {"width_px": 300, "height_px": 200}, "scale": 2.0, "dialogs": "accept"}
-    same = screen_of(recorded, {"url": None, "downloads": tmp_path})
-    assert (same.url, same.viewport, same.scale, same.dialogs) == ("http://a/x", Size(300, 200), 2.0, "accept")
-    other = screen_of(recorded, {"virtual": Size(640, 480)})
-    assert (other.url, other.virtual) == (None, Size(640, 480))
-    with pytest.raises(BadRequest, match="does not say which screen"):
-        screen_of({}, {})
-    with pytest.raises(BadRequest, match="password"):
-        screen_of(recorded | {"http_auth": "me:***"}, {})
+@pytest.mark.browser
+def test_what_cannot_be_replayed_whole_is_refused_before_a_browser_starts(
+    recorded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MOONHAND_SECRET_PIN", raising=False)
+    folder = tmp_path / "run"
+    shutil.copytree(recorded, folder)
+    assert moonhand("replay", folder, "--name", "2=mail")[0] == 0
+    lines = (folder / "steps.jsonl").read_text().splitlines(keepends=True)
+    (folder / "steps.jsonl").write_text("".join(line.replace("ada@x.org", "{{secret:pin}}") for line in lines))
+    left, _, said = moonhand("replay", folder, "--chromium", "/nowhere")
+    assert (left, "MOONHAND_SECRET_PIN" in said) == (2, True)
+    (folder / "steps.jsonl").write_text("".join([lines[0], "garbage\n", *lines[2:]]))
+    left, _, said = moonhand("replay", folder, "--chromium", "/nowhere")
+    assert (left, "the recording is damaged" in said) == (3, True)
+    (folder / "steps.jsonl").write_text(lines[0])  # whole lines, and too few
+    assert "can be read" in moonhand("replay", folder, "--chromium", "/nowhere")[2]
 
 
-def test_a_page_opened_elsewhere_stands_for_the_recorded_one() -> None:
-    assert moved_pages({"url": "https://a.example/x"}, "http://localhost:8000/x") == {
-        "https://a.example/x": "http://localhost:8000/x",
-        "https://a.example": "http://localhost:8000",
-    }
-    assert moved_pages({"url": "https://a.example/x"}, "https://a.example/x") == {}
+@pytest.mark.browser
+def test_a_name_stays_with_the_step_that_it_was_given(recorded: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(recorded, folder)
+    lines = (folder / "steps.jsonl").read_text().splitlines(keepends=True)
+    (folder / "steps.jsonl").write_text("".join([*lines, lines[1].replace('"index": 1', '"index": 4')]))
+    assert moonhand("replay", folder, "--name", "2=post")[0] == 0
+    left, _, said = moonhand("replay", folder, "--name", "5=post")
+    assert (left, "is the text of step 2 already" in said) == (2, True)

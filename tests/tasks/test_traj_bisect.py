@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from moonhand.agent import Step, Trajectory
-from moonhand.envs import Action, Click, Effect, Frame, TypeText
+from moonhand.envs import Action, Click, Effect, Finish, Frame, TypeText
 from moonhand.tasks.cli import app
 from PIL import Image
 from typer.testing import CliRunner, Result
@@ -84,7 +84,7 @@ def test_runs_that_did_the_same_are_the_same_whatever_was_said_and_however_long_
     near = (Click(x_px=20.9, y_px=20), *ACTIONS[1:])
     left = moonhand(record("a"), record("bb", frames=caret, actions=near), "--picture", tmp_path / "no.png")
     assert left.exit_code == 0
-    assert "the same: 3 steps" in left.stderr
+    assert "the same: 3 steps" in left.stdout
     assert not (tmp_path / "no.png").exists()
 
 
@@ -128,7 +128,22 @@ def test_what_the_runs_were_is_told_too(record: Callable[..., Path]) -> None:
     other = model | {"model": {"model": "nano", "dtype": "bfloat16"}}
     left = moonhand(record("a", policy=model), record("b", policy=other, goal="read", seed=3), "--json")
     assert left.exit_code == 0
-    assert [difference["what"] for difference in line(left)["runs"]] == ["goal", "seed", "policy.model.dtype"]
+    told = line(left)["runs"]
+    assert [difference["what"] for difference in told] == ["goal", "seed", "policy.model.dtype"]
+    assert told[1] == {"what": "seed", "one": None, "other": 3}
+
+
+def test_folders_and_what_one_run_alone_knows_are_no_settings(record: Callable[..., Path]) -> None:
+    one = record("a", env={"url": "http://a/", "downloads": "/a", "scale": 1}, policy={"kinds": ["click"]}, config={})
+    about = {"env": {"url": "http://a/", "downloads": "/b", "scale": 2}, "config": {"reads": True}}
+    told = line(moonhand(one, record("b", **about), "--json"))["runs"]
+    assert told == [{"what": "env.scale", "one": 1, "other": 2}]
+
+
+def test_a_finish_of_one_side_alone_is_no_difference(record: Callable[..., Path]) -> None:
+    left = moonhand(record("a", actions=(*ACTIONS, Finish())), record("b"))
+    assert (left.exit_code, "the same: 3 steps" in left.stdout) == (0, True)
+    assert moonhand(record("c", actions=(*ACTIONS[:2], Finish())), record("d"), "--json").exit_code == 1
 
 
 def test_the_picture_has_both_steps_side_by_side(record: Callable[..., Path], tmp_path: Path) -> None:
@@ -137,6 +152,7 @@ def test_the_picture_has_both_steps_side_by_side(record: Callable[..., Path], tm
         assert moonhand(record(picture.stem), other, "--picture", picture).exit_code == 1
         with Image.open(picture) as drawn:
             assert drawn.width > 2 * 130
+            assert drawn.height > 90 + 2 * 8  # the labels have a strip of their own
 
 
 def test_what_cannot_be_compared_is_an_error_of_one_line(record: Callable[..., Path], tmp_path: Path) -> None:

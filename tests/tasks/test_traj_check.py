@@ -26,12 +26,12 @@ def checked(*arguments: str | Path) -> tuple[int, str, str]:
 
 
 def test_a_sound_run_leaves_with_0_and_a_damaged_one_with_1(folder: Path) -> None:
-    code, out, told = checked(folder)
-    assert (code, out) == (0, "")
+    code, told, said = checked(folder)
+    assert (code, said) == (0, "")
     assert told == f"{folder} is sound: 4 steps and 4 pictures can be read\n"
     with (folder / "steps.jsonl").open("ab") as file:
         file.write(b'{"index": 4, "tu')
-    code, _, told = checked(folder)
+    code, told, _ = checked(folder)
     assert code == 1
     assert "torn  steps.jsonl line 5: the last line is torn" in told
     assert "--repair drops what cannot be read" in told

@@ -96,7 +96,7 @@ def test_runs_are_listed_the_newest_first_and_broken_ones_as_such(record: Callab
 def test_a_folder_without_runs_and_one_that_is_not_there(tmp_path: Path) -> None:
     assert line(moonhand("ls", tmp_path, "--json"))["runs"] == []
     left = moonhand("ls", tmp_path / "nowhere", "--json")
-    assert (left.exit_code, left.stderr.count("\n")) == (2, 1)
+    assert (left.exit_code, left.stderr.count("\n")) == (3, 1)
     assert "nowhere" in json.loads(left.stdout)["error"]
 
 

@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from moonhand.agent import Recording, Step, Trajectory, read_trajectory
+from moonhand.agent import Recording, Step, Trajectory, TrajectoryError, read_trajectory
 from moonhand.agent.fingerprint import fingerprint
 from moonhand.envs import Click, Effect, Element, Frame, Point, PressKeys, Region, Surroundings, TypeText
 from moonhand.envs.env import Pixels
 from moonhand.tasks.cli import app
 from moonhand.tasks.traj.covering import without
+from moonhand.tasks.traj.folder_swap import new_in_place_of
 from moonhand.tasks.traj.hiding import Hiding, pattern_of
 from PIL import Image, ImageDraw, ImageFont
 from typer.testing import CliRunner, Result
@@ -295,6 +296,45 @@ print(json.dumps({"found": found, "left": left}))
     assert set(told["found"]) <= {"old", "new"}
     assert told["found"][0] == "old"
     assert "new" in told["found"]
+
+
+@pytest.mark.parametrize("name", ["run[1]", "a*"])
+def test_what_a_kill_left_goes_whatever_the_name(name: str, tmp_path: Path) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    for ending in ("", "-aside"):
+        left_over = tmp_path / f".{name}.redacting-{gone.pid}{ending}"
+        left_over.mkdir()
+        (left_over / "steps.jsonl").write_text(SECRET)
+    (tmp_path / f".{name}.redacting-mine").mkdir()
+    with new_in_place_of(folder) as draft:
+        (draft / "new").write_text("new")
+    assert {path.name for path in tmp_path.iterdir()} == {name, f".{name}.redacting-mine"}
+    assert [path.name for path in folder.iterdir()] == ["new"]
+
+
+def test_an_old_folder_that_cannot_be_deleted_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "steps.jsonl").write_text(SECRET)
+
+    def deletes_nothing(path: Path, ignore_errors: bool) -> None:
+        assert ignore_errors
+
+    monkeypatch.setattr("moonhand.tasks.traj.folder_swap.shutil.rmtree", deletes_nothing)
+    with pytest.raises(TrajectoryError, match="the old one cannot be deleted: it stays as"), new_in_place_of(folder):
+        pass
+    assert list(folder.iterdir()) == []
+
+
+def test_pictures_in_replays_are_told_of(run: Path) -> None:
+    with Trajectory(run.parent / "again", goal="", source="replay", replay_of=str(run)) as trajectory:
+        trajectory.finish("finished")
+    notes = json.loads(moonhand(run, "--text", "hunter2", "--no-ocr", "--json").stdout)["notes"]
+    assert "again beside it is a replay of it with pictures of it, and was not touched" in notes
+    assert any("in other places keep its pictures" in note for note in notes)
 
 
 def test_nobody_is_left_standing_in_a_folder_that_is_gone(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:

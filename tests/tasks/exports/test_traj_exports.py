@@ -9,12 +9,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from bundled_runs import traj
-from moonhand.agent import Recording, Step, read_trajectory
+from moonhand.agent import Recording, Step, Trajectory, read_trajectory
+from moonhand.agent.overlay import ACCENT
 from moonhand.envs import Click, Element, Size, action_from_json
+from moonhand.tasks.exports.caption import captioned, strip_px
 from moonhand.tasks.exports.formats import FORMATS
-from moonhand.tasks.exports.grounding import box_on
+from moonhand.tasks.exports.grounding import box_on, ui_type
 from moonhand.tasks.exports.locators import locator_of
 from PIL import Image
 
@@ -56,7 +59,7 @@ def test_grounding_rows_have_the_box_around_what_was_clicked(bundled: Bundled, n
     told = export(recording, "grounding", tmp_path / "rows.json")
     rows = json.loads((tmp_path / "rows.json").read_text(encoding="utf-8"))
     assert len(rows) + len(told["left_out"]) == len(recording.steps)
-    steps = {f"{name}_{step.index}": step for step in recording.steps}
+    steps = {f"{name}_{step.index + 1}": step for step in recording.steps}
     for row in rows:
         step = steps[row["id"]]
         left, top, right, bottom = row["bbox"]
@@ -79,7 +82,7 @@ def test_parquet_has_a_row_for_each_step_and_the_pictures_inside(bundled: Bundle
     table = parquet.read_table(told["files"][0])
     rows: list[dict[str, Any]] = table.to_pylist()
     steps = [step for recording in recordings for step in recording.steps]
-    assert [row["step"] for row in rows] == [step.index for step in steps]
+    assert [row["index"] for row in rows] == [step.index for step in steps]
     assert [action_from_json(json.loads(row["action"])) for row in rows] == [step.action for step in steps]
     assert same_pixels(rows[3]["image"]["bytes"], steps[3])
     features = json.loads(table.schema.metadata[b"huggingface"])["info"]["features"]
@@ -93,7 +96,60 @@ def test_a_gif_shows_each_step_and_the_end(bundled: Bundled, tmp_path: Path) -> 
     export(recording, "gif", tmp_path / "run.gif")
     with Image.open(tmp_path / "run.gif") as film:
         assert getattr(film, "n_frames", 1) == len(recording.steps) + 1
-        assert film.size == (460, 420)
+        assert film.size == (460, 420 + strip_px((460, 420)) // 2 * 2)
+        film.seek(1)  # a text is typed
+        typed, step = np.asarray(film.convert("RGB")).astype(int), recording.steps[1]
+        bare = captioned(Image.fromarray(step.before.read().pixels_HW3), "2. type 'Ada Lovelace'", ACCENT)
+        assert step.surroundings is not None
+        assert step.surroundings.element is not None
+        rows, columns = np.nonzero((abs(typed - np.asarray(bare)[: typed.shape[0]]) > 60).any(axis=2))
+        box = box_on(step.surroundings.element, step.before.size)
+        assert box is not None
+        top_px = strip_px((460, 420))
+        assert abs(columns.min() - box[0]) <= 4
+        assert abs(rows.min() - box[1] - top_px) <= 4, "its own strip is all above the frame"
+
+
+def test_a_run_that_did_nothing_is_passed_over_among_several(bundled: Bundled, tmp_path: Path) -> None:
+    shutil.copytree(bundled("signup").path, tmp_path / "runs" / "signup")
+    with Trajectory(tmp_path / "runs" / "empty", goal="nothing") as trajectory:
+        trajectory.finish("stopped")
+    (tmp_path / "runs" / "broken").mkdir()
+    (tmp_path / "runs" / "broken" / "run.json").write_text("{")
+    for to, out in (("grounding", "rows.json"), ("agentnet", "rows.jsonl")):
+        told = export(Recording(tmp_path / "runs", {}, ()), to, tmp_path / out)
+        assert (told["runs"], told["steps"] > 3) == (1, True)
+        assert len(told["problems"]) == 2
+        assert any("empty holds no step" in problem for problem in told["problems"])
+    alone = traj("export", tmp_path / "runs" / "empty", "--to", "grounding", "--out", tmp_path / "x.json")
+    assert (alone.exit_code, "holds no step" in alone.stderr) == (2, True)
+
+
+def test_a_folder_that_takes_no_file_is_named(bundled: Bundled) -> None:
+    told = traj("export", bundled("signup").path, "--to", "playwright", "--out", "/proc/x.py")
+    assert (told.exit_code, "the folder /proc takes no new file" in told.stderr) == (2, True)
+
+
+def test_people_count_steps_from_1(bundled: Bundled, tmp_path: Path) -> None:
+    told = export(bundled("signup"), "playwright", tmp_path / "x.py")
+    assert told["steps"] == 8
+    assert "# 1. click" in (tmp_path / "x.py").read_text(encoding="utf-8")
+    assert "# 0. " not in (tmp_path / "x.py").read_text(encoding="utf-8")
+    left_out = export(bundled("signup"), "grounding", tmp_path / "rows.json")["left_out"]
+    assert left_out[0].startswith("step 2 (type 'Ada Lovelace')")
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind"),
+    [
+        ({"tag": "input", "name": "Email", "role": "textbox"}, "text"),
+        ({"tag": "input", "role": "textbox"}, "icon"),
+        ({"name": "Close"}, "icon"),
+        ({"name": "Go", "text": "Go"}, "text"),
+    ],
+)
+def test_a_field_with_a_name_is_text_and_a_button_without_words_an_icon(fields: dict[str, Any], kind: str) -> None:
+    assert ui_type(element(**fields)) == kind
 
 
 def test_an_mp4_plays_as_long_as_its_steps_take(bundled: Bundled, tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def test_agentnet_rows_come_back_as_the_same_actions(
     assert after.result is not None
     assert after.result.success is True
     left_out = {int(line.split()[1]) for line in told["left_out"]}
-    kept = [step for step in before.steps if step.index not in left_out]
+    kept = [step for step in before.steps if step.index + 1 not in left_out]
     plain = [step for step in kept if not any(_said(step.action) in note for note in told["notes"])]
     found = {step.turn: step for step in reversed(after.steps)}
     for turn, step in enumerate(kept):
@@ -351,3 +351,26 @@ def test_an_import_never_writes_into_a_folder_that_has_something(tmp_path: Path)
     result = traj("import", tmp_path / "trace.zip", "--out", tmp_path)
     assert result.exit_code == 2
     assert "name a new or empty folder" in result.stderr
+
+
+def test_an_imported_page_says_how_large_it_was_and_its_end_looks_for_nothing(tmp_path: Path) -> None:
+    (tmp_path / "screenshots").mkdir()
+    (tmp_path / "screenshots" / "step_1.png").write_bytes(picture())
+    (tmp_path / "history.json").write_text(json.dumps(history()), encoding="utf-8")
+    recording, _ = read(tmp_path / "history.json", out=tmp_path / "run")
+    env = recording.run["env"]
+    assert (env["viewport"], env["desktop"]) == ({"width_px": 200, "height_px": 100}, False)
+    assert recording.steps[0].surroundings is not None
+    assert env["url"] == recording.steps[0].surroundings.url is not None
+    assert recording.steps[-1].action == Finish(answer="all done")
+    assert recording.steps[-1].instruction is None
+
+
+def test_a_file_of_another_format_is_told_as_such(tmp_path: Path) -> None:
+    row = {"instruction": "x", "traj": [{"image": "a.png", "value": {"code": "pyautogui.click(x=0.5, y=0.5)"}}]}
+    (tmp_path / "rows.jsonl").write_text(json.dumps(row), encoding="utf-8")
+    result = traj("import", tmp_path / "rows.jsonl", "--from", "osworld", "--out", tmp_path / "run")
+    assert result.exit_code == 2
+    assert f"{tmp_path / 'rows.jsonl'} holds no run that --from osworld reads" in result.stderr
+    assert "it looks like --from agentnet" in result.stderr
+    assert f"{tmp_path.name}: " not in result.stderr

@@ -118,13 +118,21 @@ def test_the_recorder_file_has_every_action_or_says_why_not(
     first = steps[0]
     assert (first["type"], first["name"]) == ("customStep", "moonhand")
     performed = [step for step in recording.steps if step.error is None]
-    assert [one["step"] for one in first["parameters"]["steps"]] == [step.index for step in performed]
+    assert [one["index"] for one in first["parameters"]["steps"]] == [step.index for step in performed]
     assert [action_from_json(one["action"]) for one in first["parameters"]["steps"]] == [s.action for s in performed]
-    customs = [step["parameters"]["step"] for step in steps[1:] if step["type"] == "customStep"]
+    customs = [step["parameters"]["index"] for step in steps[1:] if step["type"] == "customStep"]
     assert len(customs) + sum(step.error is not None for step in recording.steps) == len(told["left_out"])
     clicks = [step for step in steps if step["type"] in ("click", "doubleClick")]
     assert clicks
     assert all(isinstance(step["offsetX"], int) and step["selectors"] for step in clicks)
+
+
+def test_a_script_without_a_chromium_says_so_in_one_line(bundled: Callable[[str], Recording], tmp_path: Path) -> None:
+    out = tmp_path / "script.py"
+    assert traj("export", bundled("signup").path, "--to", "playwright", "--out", out).exit_code == 0
+    done = run(sys.executable, out, "--chromium", tmp_path / "no-chromium")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "pass --chromium PATH, or run: playwright install chromium" in done.stderr
 
 
 HOSTILE = 'a"""\n\nimport os; os.system("touch PWNED")\n# {0} \u2028 \x0c \'\'\' \\'

@@ -1,0 +1,119 @@
+"""Pages that look as recorded and mean something else: a replay stops, or does the right thing."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from pathlib import Path
+
+import pytest
+from moonhand.agent import ScriptedPolicy, Trajectory, read_trajectory, run_to_end
+from moonhand.agent.approval import Approval, Decision, Request, Yes
+from moonhand.agent.replay import ReplayConfig, name_variable, replay_to_end
+from moonhand.envs import Action, BrowserConfig, BrowserEnv, Click, Drag, Navigate, Point, PressKeys, Size, TypeText
+
+pytestmark = pytest.mark.browser
+STYLE = (
+    "<style>body{margin:0;font:16px sans-serif}.r{display:flex;justify-content:space-between;width:1240px;"
+    "padding:14px}</style><script>var out=[]</script>"
+)
+
+
+@pytest.fixture(scope="module")
+def env(tmp_path_factory: pytest.TempPathFactory) -> Generator[BrowserEnv]:
+    page = tmp_path_factory.mktemp("page") / "page.html"
+    page.write_text("<!doctype html>")
+    with BrowserEnv(BrowserConfig(url=page.as_uri(), viewport=Size(1280, 720))) as env:
+        yield env
+
+
+def rows(names: Sequence[str]) -> str:
+    return "".join(
+        f"<div class=r><span>{name}</span><button onclick=\"out.push('{name}')\">Delete</button></div>"
+        for name in names
+    )
+
+
+def plans(names: Sequence[int]) -> str:
+    buttons = "".join(f'<button style="padding:20px" onclick="out.push({name})">Plan {name}</button>' for name in names)
+    return f"<p><input id=q aria-label=Quantity></p>{buttons}"
+
+
+def board(names: Sequence[str]) -> str:
+    card = "<div id=c style='margin-top:300px;width:300px;height:60px;background:#fd8'>Card</div>"
+    columns = "".join(f"<div style='width:300px;height:600px' data-n={name}><b>{name}</b></div>" for name in names)
+    script = "<script>onpointerup=e=>out.push(document.elementFromPoint(e.clientX,e.clientY).dataset.n)</script>"
+    return f"<div style='display:flex'>{card}{columns}</div>{script}"
+
+
+def mails(names: Sequence[str]) -> str:
+    said = "".join(f"<p>{name}</p>" for name in names)
+    return f"{said}<script>onkeydown=e=>out.push(document.querySelector('p').textContent)</script>"
+
+
+def fields(which: str) -> str:
+    return f"<input id=from> <input id=to><script>onkeydown=e=>{{if(e.key=='F2')window['{which}'].focus()}}</script>"
+
+
+def replayed(
+    env: BrowserEnv,
+    folder: Path,
+    then: str,
+    now: str,
+    actions: Sequence[Action],
+    values: dict[str, str] | None = None,
+    approve: Approval | None = None,
+) -> tuple[str, str]:
+    """The status, and what was hit."""
+    page = folder / "page.html"
+    page.write_text(f"<!doctype html>{STYLE}{then}")
+    env.perform(Navigate(url=page.as_uri()))
+    with Trajectory(folder / "rec", goal="") as trajectory:
+        run_to_end(env, ScriptedPolicy(actions), "", trajectory)
+    for name in values or {}:
+        name_variable(read_trajectory(folder / "rec"), name, 1)
+    page.write_text(f"<!doctype html>{STYLE}{now}")
+    env.perform(Navigate(url=page.as_uri()))
+    config = ReplayConfig(wait_s=0.2, heal_after_s=0.1, reads=False, values=values or {})
+    with Trajectory(folder / "out", goal="", source="replay") as trajectory:
+        result = replay_to_end(read_trajectory(folder / "rec"), env, trajectory, config, approve=approve)
+    said = env.evaluate("out.join() + [...document.querySelectorAll('#from, #to')].map(i => i.value).join('')")
+    return result.status, said
+
+
+DELETE = (Click(x_px=1227, y_px=24),)
+PLAN = (Click(x_px=60, y_px=26), TypeText(text="1"), Click(x_px=40, y_px=85))
+DRAG = (Drag(path=(Point(150, 330), Point(300, 400), Point(450, 500))),)
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "actions", "values", "right"),
+    [
+        (rows(["Alice", "Bob"]), rows(["Zed", "Bob"]), DELETE, {}, ("diverged", "")),
+        (plans([1, 2]), plans([1, 2]), PLAN, {"qty": "2"}, ("finished", "1")),
+        (board(["Done", "Rejected"]), board(["Rejected", "Done"]), DRAG, {}, ("diverged", "")),
+        (mails(["spam", "boss"]), mails(["boss", "spam"]), (PressKeys(keys=("delete",)),), {}, ("diverged", "")),
+        (fields("from"), fields("to"), (PressKeys(keys=("f2",)), TypeText(text="5")), {}, ("diverged", "")),
+    ],
+    ids=["row", "typed", "drag", "keys", "focus"],
+)
+def test_what_means_something_else_is_not_touched(
+    env: BrowserEnv,
+    tmp_path: Path,
+    then: str,
+    now: str,
+    actions: Sequence[Action],
+    values: dict[str, str],
+    right: tuple[str, str],
+) -> None:
+    assert replayed(env, tmp_path, then, now, actions, values) == right
+
+
+def test_what_changes_while_somebody_is_asked_is_not_touched(env: BrowserEnv, tmp_path: Path) -> None:
+    page = "<p>row</p><button id=b style='width:200px;height:50px' onclick='out.push(1)'>Keep</button>"
+
+    def ask(request: Request) -> Decision:
+        env.evaluate("document.getElementById('b').textContent = 'Wipe'")
+        return Yes()
+
+    click = (Click(x_px=100, y_px=75),)
+    assert replayed(env, tmp_path, page, page, click, approve=Approval("always", ask)) == ("diverged", "")
