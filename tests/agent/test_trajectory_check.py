@@ -195,6 +195,7 @@ def test_a_draft_of_a_writer_that_is_gone_is_removed(folder: Path) -> None:
     assert not draft.exists()
 
 
+@pytest.mark.slow
 def test_runs_killed_at_random_moments_open_and_lack_at_most_the_step_in_flight() -> None:
     told = subprocess.run(
         [sys.executable, KILLS, "--runs", "5"], capture_output=True, text=True, timeout=120, check=False

@@ -186,6 +186,7 @@ def test_a_picture_of_the_zoom_path_shows_its_frames_and_keeps_the_frame_as_it_w
     assert (frame.pixels_HW3 == before).all()
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_nano_finds_a_small_button_of_a_large_screen_by_zooming(tmp_path: Path) -> None:
     from moonhand.model import load

@@ -115,6 +115,7 @@ def test_a_profile_and_a_storage_state_keep_what_a_page_wrote(chromium: str, ser
         pytest.fail("the body must not start")
 
 
+@pytest.mark.slow
 @pytest.mark.display
 def test_killed_outright_we_leave_no_browser_and_no_display(chromium: str) -> None:
     executable = find_chromium(headless=False) or chromium

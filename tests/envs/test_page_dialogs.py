@@ -170,6 +170,7 @@ def test_a_dialog_that_nobody_has_looked_at_takes_no_click(page: BrowserEnv) -> 
     assert page.evaluate("[document.title, log]") == ["true", []]
 
 
+@pytest.mark.slow
 def test_a_long_message_of_any_script_stays_on_the_screen_and_spaces_are_kept(page: BrowserEnv) -> None:
     before, asked = ask(page, r"ask('confirm', 'é漢😀 <b>\n  ' + 'long '.repeat(5000))")
     differs_HW = (before.pixels_HW3 != asked.pixels_HW3).any(axis=2)

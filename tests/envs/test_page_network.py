@@ -202,6 +202,7 @@ PLACE_JS = """new Promise((done) => navigator.geolocation.getCurrentPosition(
   () => done("given"), (error) => done(`error ${error.code}`), {timeout: 300}))"""
 
 
+@pytest.mark.slow
 def test_what_is_granted_is_granted_and_all_else_denied_at_once(
     trusted: BrowserEnv, plain: BrowserEnv, server: Server, chromium: str
 ) -> None:

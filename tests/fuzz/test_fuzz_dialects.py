@@ -40,6 +40,7 @@ def test_nothing_but_a_parse_error_comes_of_random_replies() -> None:
 UNITS = tuple(dict.fromkeys((*MORE, *fuzz_dialects.ODD[:12], *fuzz_dialects.PIECES)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DIALECTS)
 def test_a_long_reply_takes_time_by_its_length_alone(name: str) -> None:
     few = [(STARTS[at % len(STARTS)], unit) for at, unit in enumerate(UNITS[::3])]

@@ -235,6 +235,7 @@ print((peak_kb() - before) * 1024, held)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
 def test_loading_takes_the_quantised_model_and_little_more(tmp_path: Path) -> None:
     config = preset("small")

@@ -106,6 +106,7 @@ def test_shot_writes_the_page_in_native_pixels(page: str, tmp_path: Path) -> Non
         assert picture.size == (600, 400)
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_shot_of_an_unreachable_page_leaves_with_3_and_one_error(tmp_path: Path) -> None:
     left = moonhand("shot", "--url", "http://127.0.0.1:9/", tmp_path / "shot.png")

@@ -24,6 +24,7 @@ def test_windows_lie_on_the_desktop_and_none_over_another(seed: int) -> None:
     assert windows_of(seed) == windows
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_questions_are_about_small_things_that_stand_once() -> None:
     (samples,) = list(render_desks([7]))

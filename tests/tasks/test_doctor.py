@@ -168,6 +168,7 @@ def test_clicks_are_calibrated_on_every_surface_there_is() -> None:
     assert outcomes_to_json(outcomes)["ok"], outcomes_to_json(outcomes)
 
 
+@pytest.mark.slow
 @pytest.mark.display
 def test_this_machines_display_is_calibrated_and_drawn(
     tmp_path: Path, virtual_display: VirtualDisplay, monkeypatch: pytest.MonkeyPatch

@@ -176,6 +176,7 @@ def test_other_sentences_fit_what_was_done_already(env: BrowserEnv) -> None:
         assert ticked.label in sentence.removeprefix("Select ").removesuffix(" and click Submit.").split(", ")
 
 
+@pytest.mark.slow
 def test_collected_samples_come_back_from_disk_with_their_targets(chromium: str, tmp_path: Path) -> None:
     from concurrent.futures import ThreadPoolExecutor
 

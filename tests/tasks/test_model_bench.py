@@ -182,6 +182,7 @@ def test_a_row_turns_seconds_into_its_unit_and_the_ratio_says_how_many_times_fas
     )
 
 
+@pytest.mark.slow
 def test_both_sides_compute_the_same_logits(bench: Bench) -> None:
     rows = check_rows(bench)
     assert len(rows) == 2
@@ -290,6 +291,7 @@ def test_a_quantised_subject_is_quantised_in_every_row_and_alone_where_nobody_co
     assert engine_of(alone, None).config.quantization == "int8"
 
 
+@pytest.mark.slow
 def test_a_config_is_meant_even_where_a_folder_bears_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "small").mkdir()
     monkeypatch.chdir(tmp_path)

@@ -76,6 +76,7 @@ def test_a_text_that_cannot_be_told_apart_is_not_asked_for(pages: list[tuple[Scr
                 assert labels.count(question.control.label.lower()) == 1, question
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_a_page_shown_again_is_the_same_to_the_last_pixel_and_question(
     chromium: str, pages: list[tuple[Screen, list[Question]]]

@@ -62,6 +62,7 @@ def test_a_seed_gives_the_same_page_every_time_and_another_seed_another_page() -
     assert len({page(seed).html for seed in range(50)}) == 50
 
 
+@pytest.mark.slow
 def test_the_pages_of_the_first_table_are_the_ones_it_was_measured_on() -> None:
     digest = sha256("".join(page(seed).html for seed in range(1_000_000, 1_000_200)).encode())
     assert digest.hexdigest() == "e2ddca592727383e3454228cd7f6dfff09caeb7a48c9db99a04de9ea6ea32ad0"
@@ -159,6 +160,7 @@ def test_a_click_into_a_box_reaches_the_control(env: BrowserEnv) -> None:
     assert design(Random(f"page {SEEDS[0]}")).controls[int(focused)].label == field.label
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_a_set_written_to_disk_reads_back_as_rendered_and_again_the_same(tmp_path: Path) -> None:
     def render_twice() -> list[list[Sample]]:  # in a thread of its own: a thread holds one browser at a time

@@ -39,6 +39,7 @@ def test_without_a_chromium(moonhand_browser):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 @pytest.mark.display
 def test_pages_of_a_test_that_fails_are_kept_and_closed(pytester: pytest.Pytester) -> None:

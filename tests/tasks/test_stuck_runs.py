@@ -31,6 +31,7 @@ def deaf_page(tmp_path: Path) -> str:
     return (tmp_path / "deaf.html").as_uri()
 
 
+@pytest.mark.slow
 def test_a_page_that_ignores_clicks_ends_the_run_as_stuck(deaf_page: str, tmp_path: Path) -> None:
     one, other = Click(x_px=150, y_px=100), Click(x_px=20, y_px=20)
     with BrowserEnv(BrowserConfig(url=deaf_page, viewport=Size(300, 200))) as env:
@@ -80,6 +81,7 @@ def test_nano_goes_on_at_a_dead_button_where_that_is_wanted(tmp_path: Path) -> N
     assert (left.exit_code, json.loads(left.stdout)["status"], len(steps)) == (0, "finished", 11)
 
 
+@pytest.mark.slow
 def test_nano_at_what_works_is_never_stuck(tmp_path: Path) -> None:
     """The same click, key and text again and again, each with its effect."""
     again = [*["click Next"] * 6, *["press Down"] * 6, *['type "ab" into Email'] * 6, *["wait 0"] * 6]

@@ -199,6 +199,7 @@ def test_an_interrupted_run_gives_the_whole_ones_losses_to_the_last_digit(
     assert filecmp.cmp(second.model / "model.safetensors", whole.model / "model.safetensors", shallow=False)
 
 
+@pytest.mark.slow
 def test_ctrl_c_saves_and_the_same_command_goes_on(checkpoint: Path, tmp_path: Path) -> None:
     record(tmp_path / "run", clicks(*POINTS))
     out = tmp_path / "out"
