@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from ..agent import ApprovePolicy, Recording
     from ..agent.replay import ReplayConfig
     from ..agent.replay.ladder import Locate
+    from ..envs import Env
     from .open_screen import ScreenChoice
 
 STATUS_CODES = {"finished": OK, "stopped": STOPPED, "needs_user": NEEDS_USER}  # every other status: it was not done
@@ -232,7 +234,6 @@ def _replay(
     from ..agent.replay import replay as replayed
     from .approving import Asker
     from .live import StepTable
-    from .open_screen import open_screen
     from .run import stops_until_heard
     from .run_command import screen_told
 
@@ -241,7 +242,7 @@ def _replay(
         console.print(f"the recording is damaged: {problem}", style="yellow", highlight=False, markup=False)
     if (folder / "run.json").exists():
         raise BadRequest(f"{folder} already holds a run: choose another folder")
-    with open_screen(choice) as env:
+    with _opened(choice) as env:
         trajectory = Trajectory(
             folder,
             goal=recorded.goal,
@@ -291,6 +292,19 @@ def _replay(
         )
         console.print(said, style="yellow", highlight=False, markup=False, soft_wrap=True)
     raise typer.Exit(STATUS_CODES.get(result.status, TASK_FAILED))
+
+
+@contextmanager
+def _opened(choice: ScreenChoice) -> Generator[Env]:
+    from ..envs import Unreachable
+    from .open_screen import open_screen
+
+    with ExitStack() as stack:
+        try:
+            env = stack.enter_context(open_screen(choice))
+        except Unreachable as error:
+            raise Unreachable(f"{error}; --url says where the recorded page is now") from error
+        yield env
 
 
 def _say(
