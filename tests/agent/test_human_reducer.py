@@ -316,8 +316,8 @@ CASES: dict[str, tuple[Sequence[RawEvent], Sequence[tuple[Action, float]]]] = {
         [(click(), 1), (SelectOption(x_px=100, y_px=50, option="2026-11-22"), 3)],
     ),
     "files": (
-        [*press(1), FilesChosen(at_s=4, paths=("/tmp/a.png",))],
-        [(click(), 1), (Upload(paths=("/tmp/a.png",)), 4)],
+        [*press(1), FilesChosen(at_s=4, paths=("a.png",))],
+        [(click(), 1), (Upload(paths=("a.png",)), 4)],
     ),
     "an address typed": ([Navigated(at_s=5, url="http://a/", how="typed")], [(Navigate(url="http://a/"), 5)]),
     "an address typed after its keys": (

@@ -85,7 +85,7 @@ def layout(request: pytest.FixtureRequest, virtual_display: VirtualDisplay) -> G
 @pytest.mark.browser
 @pytest.mark.parametrize(
     "layout",
-    [pytest.param(name, marks=pytest.mark.slow) if name in ("fr", "de") else name for name in LAYOUTS],
+    [pytest.param(name, marks=pytest.mark.slow) if name == "fr" else name for name in LAYOUTS],
     indirect=True,
 )
 def test_every_character_is_typed_on_every_layout(desktop: DesktopEnv, typed: Typed, layout: str) -> None:

@@ -216,7 +216,7 @@ def history(**old: Any) -> dict[str, Any]:
         "ax_name": "Go",
     }
     element["bounds"] = {"x": 10, "y": 20, "width": 40, "height": 20}
-    state = {"url": "http://x.test/", "title": "X", "tabs": [], "screenshot_path": "/tmp/agent/screenshots/step_1.png"}
+    state = {"url": "http://x.test/", "title": "X", "tabs": [], "screenshot_path": "screenshots/step_1.png"}
     words = {"thinking": "It is there.", "next_goal": "press Go", "memory": "", "evaluation_previous_goal": ""}
     calls = [
         {"click": {"index": 3}},
