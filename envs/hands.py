@@ -74,6 +74,7 @@ class XTestHands:
 
         if is_button:
             self._send(X.ButtonPress, X_BUTTONS[name])
+            self._wait_until_passed_on()
         else:
             self._send(X.KeyPress, self._keycode(name))
 
@@ -123,6 +124,13 @@ class XTestHands:
         with self._answering():
             xtest.fake_input(self._display, kind, detail, x=x, y=y)
             self._display.sync()
+
+    def _wait_until_passed_on(self) -> None:
+        """A window manager gets a press first and passes it on once the window is in front: keys could overtake it."""
+        from .windows import wait_for_manager
+
+        with self._answering():
+            wait_for_manager(self._display)
 
     def _keycode(self, name: str) -> int:
         if name.startswith(RAW_KEY):

@@ -10,7 +10,6 @@ from typing import Any
 from .windows import connect, wait_for_manager
 
 SETTLE_S = 0.05  # until every program has read the new map; and until it has read the keys typed with it
-MANAGER_LIMIT_S = 1.0  # for the window manager to have taken its keys anew: until then a click focuses late
 MAX_KEYS = 14  # of a batch; more than a usual layout leaves free
 FIRST_CODE = 121  # beyond letters, function keys, arrows and keypad, whose keys are best left as they are
 
@@ -60,7 +59,7 @@ def _mapped(
         mending = connect(display)
         mending.change_keyboard_mapping(first, former)
         mending.sync()
-        wait_for_manager(mending, MANAGER_LIMIT_S)
+        wait_for_manager(mending)  # which takes its keys anew: until then a click focuses late
         mending.display.socket.close()
 
 

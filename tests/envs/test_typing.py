@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import closing
@@ -16,6 +18,7 @@ from moonhand.envs import Click, DesktopConfig, DesktopEnv, PressKeys, TypeText,
 from moonhand.envs.clipboard import XClipboard
 from moonhand.envs.keymap import borrowed_keys, num_spare_keys
 from moonhand.envs.windows import connect, window_list, window_title
+from Xlib import X
 
 pytestmark = pytest.mark.display
 
@@ -143,6 +146,43 @@ def test_a_terminal_is_typed_into_with_borrowed_keys(
         process.terminate()
     desktop.close()
     assert XClipboard(desktop.config.display).read() == "kept"
+
+
+def test_no_key_overtakes_a_click_that_the_window_manager_passes_on_late(
+    desktop: DesktopEnv, virtual_display: VirtualDisplay
+) -> None:
+    connection = connect(virtual_display.display)
+    root = connection.screen().root
+    events = X.ButtonPressMask | X.KeyPressMask | X.FocusChangeMask
+    window = root.create_window(100, 100, 300, 200, 0, X.CopyFromParent, event_mask=events)
+    window.map()
+    connection.sync()
+    while connection.next_event().type != X.FocusIn:
+        pass
+    place = window.translate_coords(root, -150, -100)
+    manager = window_manager(virtual_display)
+    os.kill(manager, signal.SIGSTOP)
+    waking = threading.Timer(0.4, os.kill, (manager, signal.SIGCONT))
+    waking.start()
+    desktop.perform(Click(x_px=-place.x, y_px=-place.y))
+    desktop.perform(PressKeys(keys=("a",)))
+    waking.join()
+    kinds: list[int] = []
+    while not {X.ButtonPress, X.KeyPress}.issubset(kinds):
+        kinds.append(connection.next_event().type)
+    assert kinds.index(X.ButtonPress) < kinds.index(X.KeyPress)
+    connection.close()
+
+
+def window_manager(screen: VirtualDisplay) -> int:
+    """The process of the one on this display."""
+    here = f"DISPLAY={screen.display}".encode()
+    managers = [
+        folder
+        for folder in Path("/proc").glob("[0-9]*")
+        if (folder / "comm").read_text() == "openbox\n" and here in (folder / "environ").read_bytes().split(b"\0")
+    ]
+    return int(managers[0].name)
 
 
 def keyboard_map(display: str) -> object:
