@@ -62,11 +62,11 @@ class GroundingSample:
 
 @dataclass(frozen=True, kw_only=True)
 class Suite:
-    """All samples of a benchmark, in the order of its files. The denominator of every score is `len(samples)`.
+    """The samples of a benchmark that can be asked, in the order of its files.
 
     `files` are the annotation files it was read from, by their names, with the SHA-256 of each; `convention` says in
-    words how its boxes were written, and how that was recognised. `skipped` are broken rows left out at the user's wish:
-    they stay in the denominator, as what nobody could answer.
+    words how its boxes were written, and how that was recognised. `skipped` are the ids of broken rows that the user
+    wished to leave out: nobody is asked about them, and the denominator still counts them.
     """
 
     name: str
@@ -75,3 +75,8 @@ class Suite:
     convention: str = ""
     skipped: tuple[str, ...] = ()
     cells: tuple[str, ...] = ()  # the axes whose combined values the suite's published macro average is over
+
+    @property
+    def denominator(self) -> int:
+        """Of every score."""
+        return len(self.samples) + len(self.skipped)
