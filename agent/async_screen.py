@@ -20,7 +20,7 @@ from .trajectory import RunResult
 from .zoom import ZoomConfig
 
 if TYPE_CHECKING:
-    from ..model import Engine
+    from ..model import Answering
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -64,7 +64,7 @@ class AsyncScreen:
         """The folder of the trajectory that `record` asked for; None without."""
         return self._screen.recorded_in
 
-    async def engine(self) -> Engine:
+    async def engine(self) -> Answering:
         """The model, loaded at its first use."""
         return await self.call(lambda screen: screen.engine)
 

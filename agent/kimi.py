@@ -25,7 +25,7 @@ from .stuck import stuck
 from .trajectory import Step
 
 if TYPE_CHECKING:
-    from ..model import Engine, Generation, Message
+    from ..model import Answering, Generation, Message
 
 RETRY_TEMPERATURE = 0.7  # a greedy reply that failed would only come again
 
@@ -41,7 +41,7 @@ class KimiPolicy:
 
     def __init__(
         self,
-        engine: Engine,
+        engine: Answering,
         *,
         profile: PromptProfile | None = None,
         steps: Sequence[ScriptStep] | None = None,
@@ -215,7 +215,7 @@ class Answer:
         return mix((Mode(int(spread.x_C.argmax()), 1.0, spread.x_C, spread.y_C),), region).to_json()
 
 
-def canvas_of(engine: Engine, frame: Frame) -> Canvas:
+def canvas_of(engine: Answering, frame: Frame) -> Canvas:
     """The frame as the engine's replies count it: shares of the screenshot, or px of the picture that was shown."""
     transform = engine.transform(frame.size.width_px, frame.size.height_px)
     seen = Size(transform.resized_width_px, transform.resized_height_px)
@@ -223,7 +223,7 @@ def canvas_of(engine: Engine, frame: Frame) -> Canvas:
 
 
 def ask(
-    engine: Engine,
+    engine: Answering,
     turns: Sequence[Turn],
     profile: PromptProfile,
     *,
@@ -250,7 +250,7 @@ def ask(
 
 
 def generate(
-    engine: Engine,
+    engine: Answering,
     turns: Sequence[Turn],
     profile: PromptProfile,
     *,
@@ -263,7 +263,7 @@ def generate(
 
 
 def generate_all(
-    engine: Engine,
+    engine: Answering,
     requests: Sequence[Sequence[Turn]],
     profile: PromptProfile,
     *,
@@ -283,12 +283,14 @@ def generate_all(
         stop=profile.stop,
         grammar=None if grammar is None else Grammar(grammar),
         thinking_tokens=profile.thinking_tokens,
-        watch_ids=tuple(engine.tokenizer.encode(REFUSAL)[:1]),
+        watch=(REFUSAL,),
     )
     return engine.generate_batch([_messages(turns) for turns in requests], sampling)
 
 
-def continue_reply(engine: Engine, turns: Sequence[Turn], start: str) -> tuple[npt.NDArray[np.float32] | None, float]:
+def continue_reply(
+    engine: Answering, turns: Sequence[Turn], start: str
+) -> tuple[npt.NDArray[np.float32] | None, float]:
     """The distribution of the number that a reply with this start goes on with, float32 [1000], and the seconds taken.
 
     None where it goes on with something else.
@@ -301,19 +303,19 @@ def continue_reply(engine: Engine, turns: Sequence[Turn], start: str) -> tuple[n
     return (tokens[0].numbers if tokens else None), time.perf_counter() - started_s
 
 
-def profile_of(engine: Engine) -> PromptProfile:
+def profile_of(engine: Answering) -> PromptProfile:
     """The prompt profile that suits the engine's checkpoint."""
     config = engine.config
     return profile_for(engine.name, in_token_limit=config.image.in_token_limit, vocab_size=config.text.vocab_size)
 
 
-def load_engine(model: str | Path | Engine) -> Engine:
-    """An engine as it is, or loaded: `nano`, or the folder of a checkpoint."""
+def load_engine(model: str | Path | Answering) -> Answering:
+    """An engine as it is, or opened: `nano`, the folder of a checkpoint, or `openai:URL#NAME`."""
     if not isinstance(model, str | Path):
         return model
-    from ..model import load
+    from ..model import open_model
 
-    return load(model)
+    return open_model(model)
 
 
 def _messages(turns: Sequence[Turn]) -> list[Message]:

@@ -18,7 +18,7 @@ from .target import Target
 from .zoom import LEGIBLE, ZoomConfig, refuse, zoom_in
 
 if TYPE_CHECKING:
-    from ..model import Engine
+    from ..model import Answering
 
 MODES = 6  # of x, asked for their own y at most
 BELOW = 0.5  # zoom where nobody says when
@@ -26,7 +26,7 @@ NANO_WINDOW = Size(532, 504)  # holds the windows in which nano is at its best, 
 
 
 def locate(
-    engine: Engine,
+    engine: Answering,
     frame: Frame,
     instruction: str,
     profile: PromptProfile | None = None,
@@ -45,7 +45,7 @@ def locate(
 
 
 def look_closer(
-    engine: Engine,
+    engine: Answering,
     frame: Frame,
     first: Target,
     zoom: ZoomConfig,
@@ -78,7 +78,7 @@ def look_closer(
     return refuse(target, refuse_below)
 
 
-def window_for(engine: Engine, profile: PromptProfile) -> Size:
+def window_for(engine: Answering, profile: PromptProfile) -> Size:
     """How large a part of a screenshot the model sees best: never one that it would shrink."""
     image = engine.config.image
     nano_patches = (NANO_WINDOW.width_px // image.patch_size) * (NANO_WINDOW.height_px // image.patch_size)
@@ -88,7 +88,7 @@ def window_for(engine: Engine, profile: PromptProfile) -> Size:
     return Size(side_px, side_px)
 
 
-def _ask_once(engine: Engine, frame: Frame, instruction: str, profile: PromptProfile, modes: int) -> Target:
+def _ask_once(engine: Answering, frame: Frame, instruction: str, profile: PromptProfile, modes: int) -> Target:
     turns, canvas = grounding_turns(profile, frame, instruction), canvas_of(engine, frame)
     answer = ask(engine, turns, profile, canvas=canvas, kinds=profile.grounding_kinds)
     point: Point | None = None
@@ -122,7 +122,9 @@ def _ask_once(engine: Engine, frame: Frame, instruction: str, profile: PromptPro
     return replace(target, modes=found, model_s=target.model_s + more_s)
 
 
-def _ask_modes(engine: Engine, turns: tuple[Turn, ...], spread: Spread, limit: int) -> tuple[tuple[Mode, ...], float]:
+def _ask_modes(
+    engine: Answering, turns: tuple[Turn, ...], spread: Spread, limit: int
+) -> tuple[tuple[Mode, ...], float]:
     """Each likely x with its own y. The mode of the x that was chosen has its y already."""
     found: list[Mode] = []
     spent_s = 0.0

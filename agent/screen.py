@@ -38,22 +38,23 @@ from .zoom import ZoomConfig
 
 if TYPE_CHECKING:
     from ..envs import Surface
-    from ..model import Engine
+    from ..model import Answering
 
 RUNS = "runs"  # where trajectories go unless told otherwise
 NANO_VIEWPORT = Size(480, 440)  # the windows in which nano is at its best
 VIEWPORT = Size(1280, 720)
 
 
-def default_viewport(model: str | Path | Engine) -> Size:
+def default_viewport(model: str | Path | Answering) -> Size:
     """How large a page is shown, CSS px, to a model given by its name, its folder or itself."""
-    return NANO_VIEWPORT if str(getattr(model, "name", model)) == "nano" else VIEWPORT
+    name = str(getattr(model, "name", model))
+    return NANO_VIEWPORT if name == "nano" or name.endswith("#nano") else VIEWPORT
 
 
 def browser(
     url: str = "",
     *,
-    model: str | Path | Engine = "nano",
+    model: str | Path | Answering = "nano",
     viewport: tuple[int, int] | None = None,
     device_scale: float = 1.0,
     surface: Surface = "headless",
@@ -100,7 +101,7 @@ def browser(
 
 def desktop(
     *,
-    model: str | Path | Engine = "nano",
+    model: str | Path | Answering = "nano",
     monitor: int | str = 1,
     out: str | Path = RUNS,
     record: bool | str | Path = False,
@@ -126,7 +127,7 @@ class Screen:
         self,
         open_env: Callable[[], AbstractContextManager[Env]],
         *,
-        model: str | Path | Engine = "nano",
+        model: str | Path | Answering = "nano",
         out: str | Path = RUNS,
         record: bool | str | Path = False,
     ) -> None:
@@ -135,7 +136,7 @@ class Screen:
         self._out = Path(out)
         self._record = record
         self._manual: ManualRun | None = None
-        self._engine: Engine | None = None
+        self._engine: Answering | None = None
         self._env: Env | None = None
         self._closing = ExitStack()
 
@@ -169,7 +170,7 @@ class Screen:
         return self._env
 
     @property
-    def engine(self) -> Engine:
+    def engine(self) -> Answering:
         if self._engine is None:
             self._engine = load_engine(self._model)
         return self._engine

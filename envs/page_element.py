@@ -5,7 +5,7 @@ from __future__ import annotations
 # A form's own names can stand in for its methods and properties (an <input name="getAttribute">), and those of forms,
 # pictures and frames for the document's, so the prototypes' are used wherever one of them may be met.
 ELEMENT_JS = r"""
-function (isQuick = false) {
+function () {
   const property = (type, name) => {
     const get = Object.getOwnPropertyDescriptor(type.prototype, name).get;
     return (node) => get.call(node);
@@ -314,11 +314,9 @@ function (isQuick = false) {
   const near = nearOf(element, ["input", "textarea", "select"].includes(tag) ? "" : own);
   const safe = (text) => cut(tells(text) ? text.replaceAll(secret, "***") : text);
   return {
-    tag, role, name: safe(name), text: cut(own), near: safe(near), selectors: isQuick ? [] : selectorsOf(), frame,
+    tag, role, name: safe(name), text: cut(own), near: safe(near), selectors: selectorsOf(), frame,
     title: window === window.top ? title(document) : null,
     box: [box.left, box.top, box.width, box.height], hit: [hit.left, hit.top],
   };
 }
 """
-QUICK_ELEMENT_JS = f"function () {{ return ({ELEMENT_JS.strip()}).call(this, true); }}"
-"""The same without selectors, which take most of the time on large pages."""

@@ -85,14 +85,11 @@ class PageSafety:
         """All risks of an action; never raises."""
         return risks_of(action) if self._risks is None else self._risks.look(page, action, css)
 
-    def surroundings(self, page: Page, action: Action, scale: float, *, quick: bool = False) -> Surroundings:
-        """What lies at the place of an action, without secrets. `scale` is screenshot px per CSS px.
-
-        `quick` leaves out selectors.
-        """
+    def surroundings(self, page: Page, action: Action, scale: float) -> Surroundings:
+        """What lies at the place of an action, without secrets. `scale` is screenshot px per CSS px."""
         if self._surroundings is None:
             return NOTHING_KNOWN
-        return self._surroundings.look(page, action, scale, quick=quick)
+        return self._surroundings.look(page, action, scale)
 
     def covered(self, page: Page, take: Callable[[], Frame]) -> Frame:
         """The frame that `take` brings, with every secret on it covered."""

@@ -11,7 +11,7 @@ from playwright.sync_api import Error as PlaywrightError
 
 from .actions import Action, KeyDown, KeyUp, PressKeys, TypeText
 from .geometry import Point
-from .page_element import ELEMENT_JS, QUICK_ELEMENT_JS
+from .page_element import ELEMENT_JS
 from .page_nodes import Node, PageNodes
 from .secrets import Secrets
 from .surroundings import LONGEST, Element, Surroundings
@@ -30,41 +30,50 @@ class PageSurroundings:
     ) -> None:
         self._nodes, self._session_of, self._secrets = nodes, session_of, secrets
 
-    def look(self, page: Page, action: Action, scale: float, *, quick: bool = False) -> Surroundings:
+    def look(self, page: Page, action: Action, scale: float) -> Surroundings:
         """At the action's first point, or at what has the focus where it is of the keyboard. Never raises for the page.
 
-        `scale` is screenshot px per CSS px. `quick` leaves out the selectors, which take most of the time.
+        `scale` is screenshot px per CSS px.
         """
-        url, title, element = page.url, None, None
-        script = QUICK_ELEMENT_JS if quick else ELEMENT_JS
+        url, title, element, end, points = page.url, None, None, None, action_points(action)
         try:
             node = self._node(page, action, scale)
-            said = None if node is None else cast(dict[str, Any] | None, node.call(script))
-            if node is not None and said is not None:
-                title = said["title"]
-                if said["tag"] in ("html", "body") and not action_points(action):  # nothing has the focus
-                    node = None
-            if node is not None and said is not None:
-                corner = self._corner(node, said)
-                element = element_from(said, scale=scale, left=corner.x_px, top=corner.y_px, mask=self._mask)
+            if node is not None:
+                title, element = self._told(node, scale, is_focus=not points)
+            if len(points) > 1 and (last := self._at(page, points[-1], scale)) is not None:
+                _, end = self._told(last, scale)
             if title is None:
                 title = send(self._session_of(page), "Target.getTargetInfo")["targetInfo"]["title"]
         except PlaywrightError:  # it is just loading another document, or gone
             pass
         return Surroundings(
             url=self._mask(_without_password(url))[:LONGEST_URL],
-            title=None if title is None else self._told(title),
+            title=None if title is None else self._cut(title),
             element=element,
+            end=end,
         )
 
     def _node(self, page: Page, action: Action, scale: float) -> Node | None:
         points = action_points(action)
         if points:
-            return self._nodes.at(page, (points[0].x_px / scale, points[0].y_px / scale))
+            return self._at(page, points[0], scale)
         if isinstance(action, KEYBOARD):
             focused = self._nodes.focus(page)
             return focused[-1] if focused else None
         return None
+
+    def _at(self, page: Page, point: Point, scale: float) -> Node | None:
+        return self._nodes.at(page, (point.x_px / scale, point.y_px / scale))
+
+    def _told(self, node: Node, scale: float, *, is_focus: bool = False) -> tuple[str | None, Element | None]:
+        """The title of its document, and what the node is; of a document that has the focus, no more."""
+        said = cast(dict[str, Any] | None, node.call(ELEMENT_JS))
+        if said is None:
+            return None, None
+        if is_focus and said["tag"] in ("html", "body"):  # nothing has it
+            return said["title"], None
+        corner = self._corner(node, said)
+        return said["title"], element_from(said, scale=scale, left=corner.x_px, top=corner.y_px, mask=self._mask)
 
     def _corner(self, node: Node, said: dict[str, Any]) -> Point:
         """Of the element's frame on the page, CSS px."""
@@ -74,7 +83,7 @@ class PageSurroundings:
         left, top = said["hit"]  # the same corner as its own frame counts
         return Point(min(quad[::2]) - left + node.left, min(quad[1::2]) - top + node.top)
 
-    def _told(self, text: str) -> str:
+    def _cut(self, text: str) -> str:
         """Without secrets, and cut after that: no part of one may be left."""
         return self._mask(text)[:LONGEST]
 

@@ -38,6 +38,7 @@ class Surroundings:
     title: str | None = None  # of the page, or of the window in front
     element: Element | None = None  # at the action's first point; where it has none, what has the focus
     dialog: str | None = None  # the words of a JavaScript dialog that waits for an answer and blocks the page
+    end: Element | None = None  # at the last point of a way, where the action has more than one
     tab: str | None = None  # the address of the tab, by its number, that the action is about
 
 

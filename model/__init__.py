@@ -18,6 +18,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .answering import Answering, open_model
     from .chat import Message, Picture, Thinking, render, split_thinking
     from .config import ImageConfig, KimiVLConfig, TextConfig, VisionConfig, load_config
     from .counts import ModelCounts, inspect_model
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
         ContextTooLong,
         ModelError,
         NoDevice,
+        NoRemote,
         NotEnoughDisk,
         NotEnoughMemory,
     )
@@ -39,12 +41,14 @@ if TYPE_CHECKING:
     from .image import ImagePatches, ImageTransform, image_transform, preprocess
     from .kimi_vl import KimiVL
     from .kv_cache import LatentCache
+    from .remote import RemoteConfig, RemoteEngine, RemoteWarning, open_remote
     from .sampling import SamplingConfig
     from .tokenizer import StreamDecoder, Tokenizer, write_tiktoken_model
     from .weights import load_model, load_weights, save_checkpoint
     from .writing import GeneratedToken
 
 _HOME = {
+    "Answering": "answering",
     "BadCheckpoint": "errors",
     "BadConfig": "errors",
     "BadGrammar": "errors",
@@ -66,9 +70,13 @@ _HOME = {
     "ModelCounts": "counts",
     "ModelError": "errors",
     "NoDevice": "errors",
+    "NoRemote": "errors",
     "NotEnoughDisk": "errors",
     "NotEnoughMemory": "errors",
     "Picture": "chat",
+    "RemoteConfig": "remote",
+    "RemoteEngine": "remote",
+    "RemoteWarning": "remote",
     "SamplingConfig": "sampling",
     "StreamDecoder": "tokenizer",
     "TextConfig": "config",
@@ -81,6 +89,8 @@ _HOME = {
     "load_config": "config",
     "load_model": "weights",
     "load_weights": "weights",
+    "open_model": "answering",
+    "open_remote": "remote",
     "preprocess": "image",
     "remote_fields": "grammar",
     "render": "chat",
@@ -101,6 +111,7 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
+    "Answering",
     "BadCheckpoint",
     "BadConfig",
     "BadGrammar",
@@ -122,9 +133,13 @@ __all__ = [
     "ModelCounts",
     "ModelError",
     "NoDevice",
+    "NoRemote",
     "NotEnoughDisk",
     "NotEnoughMemory",
     "Picture",
+    "RemoteConfig",
+    "RemoteEngine",
+    "RemoteWarning",
     "SamplingConfig",
     "StreamDecoder",
     "TextConfig",
@@ -137,6 +152,8 @@ __all__ = [
     "load_config",
     "load_model",
     "load_weights",
+    "open_model",
+    "open_remote",
     "preprocess",
     "remote_fields",
     "render",

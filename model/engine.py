@@ -19,12 +19,13 @@ from torch import Tensor
 from .calibration import Calibration, load_calibration
 from .chat import Message
 from .config import KimiVLConfig, Quantization, load_config
-from .errors import BadTokenizer, NoDevice
+from .errors import BadConfig, BadTokenizer, NoDevice
 from .generation import Generation, Replies
 from .guide import Grammars
 from .image import ImageTransform, image_transform
 from .kimi_vl import KimiVL
 from .quantize import use_dequantizer
+from .remote_address import is_remote
 from .reuse import FeatureCache, PrefixCache
 from .runtime import Step, TextRuntime
 from .sampling import SamplingConfig
@@ -196,6 +197,10 @@ def load(
     such word. Everything that can be refused is refused before a weight is read: NoDevice, BadConfig, BadTokenizer,
     BadCheckpoint, NotEnoughMemory.
     """
+    if is_remote(path):
+        raise BadConfig(
+            f"{path} is a server's address, and no folder with weights: this needs a model that is loaded here"
+        )
     folder = checkpoint_folder(path)
     chosen_device = device_for(device)
     chosen_dtype = _dtype(dtype, chosen_device)

@@ -10,6 +10,9 @@ ModelError
     ContextTooLong   the prompt and the reply asked for do not fit the model's context
     NoDevice         the device or dtype asked for is not available here
     BadGrammar       a grammar that is none, allows no text at all, or cannot be sent to a server
+    NoRemote         a server: not there, not serving the model, refusing the key, giving up, answering nonsense
+        RemoteRefused    it does not take the request (status 400 to 499)
+        RemoteTimedOut   no reply within the time allowed
 """
 
 from __future__ import annotations
@@ -53,3 +56,19 @@ class NoDevice(ModelError):
 
 class BadGrammar(ModelError, ValueError):
     """The text is no grammar, no reply can follow it, or a server cannot be told."""
+
+
+class NoRemote(ModelError):
+    """The server at an `openai:` address does not answer as it should; the message names the address and what to do."""
+
+
+class RemoteRefused(NoRemote):
+    """The server is there and does not take the request."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class RemoteTimedOut(NoRemote):
+    """The server took the request and no reply came within the time allowed."""

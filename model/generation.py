@@ -63,6 +63,7 @@ class Replies:
         vocab_size = engine.tokenizer.vocab_size
         if not all(0 <= token < vocab_size for token in sampling.watch_ids):
             raise ValueError(f"watch_ids must be ids of the vocabulary, 0 to {vocab_size - 1}: {sampling.watch_ids}")
+        self._watch_ids = (*sampling.watch_ids, *(engine.tokenizer.encode(text)[0] for text in sampling.watch))
         for reply in self._replies:
             _require_fits(reply.prompt, sampling, engine.config.text.max_position_embeddings)
         family = frozenset((engine.tokenizer.im_end, engine.tokenizer.eos))
@@ -216,7 +217,7 @@ class Replies:
 
     def _alternatives(self, token: int, logits_V: Tensor) -> tuple[npt.NDArray[np.float32] | None, tuple[float, ...]]:
         """What else could have stood here: the numbers, where the token is one, and the watched tokens."""
-        watch_ids = self._sampling.watch_ids
+        watch_ids = self._watch_ids
         found_C = self._engine.thousandths(logits_V) if token in self._engine.number_tokens else None
         numbers_C = None if found_C is None else found_C.cpu().numpy()
         if not watch_ids:

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 class SamplingConfig:
     """How a reply is drawn and when it ends. Temperature 0 is greedy; `stop_ids` None is the family's own stops.
 
-    `watch_ids` are tokens whose probability is wanted at every step, whether they are chosen or not. A reply ends
-    before the first of the texts in `stop`, thought or answer.
+    `watch_ids` are tokens whose probability is wanted at every step, whether they are chosen or not, and behind them
+    the tokens that the texts of `watch` begin with. A reply ends before the first of the texts in `stop`, thought or
+    answer.
 
     The answer follows `grammar`. Where the checkpoint `thinks`, a thought may come before it, written freely; without
     that the grammar holds from the first token. `thinking_tokens` is the most tokens of a thought: then its end is
@@ -36,6 +37,7 @@ class SamplingConfig:
     seed: int = 0
     stop_ids: frozenset[int] | None = None
     watch_ids: tuple[int, ...] = ()
+    watch: tuple[str, ...] = ()
     stop: tuple[str, ...] = ()
     grammar: Grammar | None = None
     thinks: bool | None = None  # None: where a `thinking_tokens` is given
@@ -50,6 +52,8 @@ class SamplingConfig:
             raise ValueError(f"max_new_tokens must be >= 1, got {self.max_new_tokens}")
         if isinstance(self.stop, str) or not all(self.stop):
             raise ValueError(f"stop is a tuple of texts, none of them empty, got {self.stop!r}")
+        if isinstance(self.watch, str) or not all(self.watch):
+            raise ValueError(f"watch is a tuple of texts, none of them empty, got {self.watch!r}")
         if self.thinking_tokens is not None and self.thinking_tokens < 0:
             raise ValueError(f"thinking_tokens must be >= 0, got {self.thinking_tokens}")
 

@@ -32,7 +32,7 @@ class GeneratedToken:
     logprob: float | None  # natural log, of the model's own distribution, whatever the sampling and the grammar
     # Where the token is a number of up to three digits: the probabilities of 0.000 to 0.999 after "0.", [1000].
     numbers: npt.NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
-    watched: tuple[float, ...] = ()  # the probabilities here of the sampling's `watch_ids`
+    watched: tuple[float, ...] = ()  # the probabilities here of the sampling's `watch_ids` and `watch`
     forced: bool = False
 
 

@@ -31,6 +31,7 @@ from .console import (
 )
 from .doctor_command import doctor
 from .errors import BadRequest
+from .evals.commands import eval_app
 from .model_commands import model_app
 from .parse_command import parse
 from .profile_commands import profiles_app
@@ -54,6 +55,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 app.add_typer(model_app, name="model")
 app.add_typer(profiles_app, name="profiles")
 app.add_typer(traj_app, name="traj")
+app.add_typer(eval_app, name="eval")
 
 
 def main() -> None:

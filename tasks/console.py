@@ -30,7 +30,14 @@ SAME_S = 1.0  # signals closer together are one: a terminal that is closed sends
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, for programs.")]
 ModelFlag = Annotated[
-    str, typer.Option("--model", envvar="MOONHAND_MODEL", help="'nano', or the folder of a checkpoint.")
+    str,
+    typer.Option(
+        "--model",
+        envvar="MOONHAND_MODEL",
+        metavar="nano|FOLDER|openai:URL#NAME",
+        help="'nano', the folder of a checkpoint, or a model behind an OpenAI-compatible server (vLLM, SGLang), such "
+        "as openai:http://localhost:8000/v1#moonshotai/Kimi-VL-A3B-Instruct; its key comes from MOONHAND_API_KEY.",
+    ),
 ]
 DeviceFlag = Annotated[str, typer.Option("--device", envvar="MOONHAND_DEVICE", help="auto, cpu, cuda or cuda:N.")]
 DtypeFlag = Annotated[str, typer.Option("--dtype", envvar="MOONHAND_DTYPE", help="auto, bfloat16, float16 or float32.")]
@@ -85,17 +92,34 @@ class ModelChoice:
     quantize: str | None = None
 
     def load(self) -> Any:
-        """The engine, with a line for people while it loads. BadRequest for a number format there is not."""
-        from ..model import load
+        """The engine, with a line for people while it loads, and one for each thing that is odd about a server.
+
+        BadRequest for a number format there is not, and for flags that say how to load what a server has loaded.
+        """
+        from ..model import load, open_remote
         from ..model.engine import DTYPES
         from ..model.quantize import BITS
+        from ..model.remote_address import is_remote
 
+        if is_remote(self.name):
+            flags = {"--device": self.device, "--dtype": self.dtype, "--quantize": self.quantize}
+            if given := [f"{flag} {value}" for flag, value in flags.items() if value not in ("auto", None)]:
+                raise BadRequest(
+                    f"{' and '.join(given)}: {self.name.partition('#')[0]} has its model loaded already; leave that "
+                    "out, and the MOONHAND_ variable of the same name, or start the server so"
+                )
+            with people().status(f"asking {self.name}"):
+                return open_remote(self.name, say=_warn)
         if self.dtype not in ("auto", *DTYPES):
             raise BadRequest(f"--dtype {self.dtype!r} is not one of auto, {', '.join(DTYPES)}")
         if self.quantize is not None and self.quantize not in BITS:
             raise BadRequest(f"--quantize {self.quantize!r} is not one of {', '.join(BITS)}")
         with people().status(f"loading {self.name}"):
             return load(self.name, device=self.device, dtype=self.dtype, quantize=self.quantize)
+
+
+def _warn(remark: str) -> None:
+    people().print(f"warning: {remark}", style="yellow", highlight=False, markup=False, soft_wrap=True)
 
 
 @contextmanager

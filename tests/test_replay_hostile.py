@@ -45,9 +45,48 @@ def board(names: Sequence[str]) -> str:
     return f"<div style='display:flex'>{card}{columns}</div>{script}"
 
 
+def places(ids: Sequence[str], words: Sequence[str] = ("", "")) -> str:
+    """Two places that look alike, under something that can be dragged there."""
+    card = "<div id=card style='width:200px;height:60px;background:#fd8'>Card</div>"
+    boxes = "".join(
+        f"<div id={id} style='width:280px;height:100px;margin:20px;border:2px solid #888'>{said}</div>"
+        for id, said in zip(ids, words, strict=True)
+    )
+    script = "<script>onpointerup=e=>out.push(document.elementFromPoint(e.clientX,e.clientY).id)</script>"
+    return f"{card}<div style='display:flex'>{boxes}</div>{script}"
+
+
 def mails(names: Sequence[str]) -> str:
     said = "".join(f"<p>{name}</p>" for name in names)
     return f"{said}<script>onkeydown=e=>out.push(document.querySelector('p').textContent)</script>"
+
+
+def preview(said: str) -> str:
+    """A field whose text shows beside a button too, for which `said` is a script."""
+    return (
+        f"<div class=r><input id=to aria-label=Name oninput='said.textContent = {said}'></div>"
+        "<div class=r><b id=said>nobody</b><button id=send onclick='out.push(said.textContent)'>Send</button></div>"
+    )
+
+
+def wide(top_px: int, left_px: int) -> str:
+    """A field wider than what is compared of it, and told where in it the pointer went."""
+    style = f"box-sizing:border-box;position:absolute;top:{top_px}px;left:{left_px}px;width:1000px;height:30px"
+    return f"<input id=to aria-label=Note style='{style}' onclick='out.push(event.offsetX)'>"
+
+
+def clobbered(page: str) -> str:
+    """The page, and a script that takes away what ours would use, if it were one of the page's."""
+    names = "['querySelectorAll', 'getAttribute', 'getBoundingClientRect', 'closest', 'matches', 'getRootNode']"
+    return (
+        f"{page}<form style='position:absolute;top:600px'><input name=id><input name=parentNode></form><script>"
+        f"for (const name of {names}) Element.prototype[name] = () => null;"
+        "Object.defineProperty(Node.prototype, 'textContent', {get: () => 'Bob', configurable: true});"
+        "Document.prototype.elementFromPoint = () => null; Array.prototype.map = Array.prototype.filter = () => [];"
+        "Object.getOwnPropertyDescriptor = () => ({}); JSON.stringify = () => '{}'; window.Element = window.Node = 0;"
+        "String.prototype.replace = () => 'x'; Object.defineProperty(document, 'title', {get: () => 'other'});"
+        "</script>"
+    )
 
 
 def fields(which: str) -> str:
@@ -83,6 +122,9 @@ def replayed(
 DELETE = (Click(x_px=1227, y_px=24),)
 PLAN = (Click(x_px=60, y_px=26), TypeText(text="1"), Click(x_px=40, y_px=85))
 DRAG = (Drag(path=(Point(150, 330), Point(300, 400), Point(450, 500))),)
+NAME = (Click(x_px=60, y_px=25), TypeText(text="Ada"), Click(x_px=1230, y_px=75))
+FIELD = (Click(x_px=600, y_px=25), TypeText(text="5"))
+DROP = (Drag(path=(Point(60, 30), Point(100, 80), Point(140, 130))),)
 
 
 @pytest.mark.parametrize(
@@ -91,10 +133,36 @@ DRAG = (Drag(path=(Point(150, 330), Point(300, 400), Point(450, 500))),)
         (rows(["Alice", "Bob"]), rows(["Zed", "Bob"]), DELETE, {}, ("diverged", "")),
         (plans([1, 2]), plans([1, 2]), PLAN, {"qty": "2"}, ("finished", "1")),
         (board(["Done", "Rejected"]), board(["Rejected", "Done"]), DRAG, {}, ("diverged", "")),
+        (places(["keep", "bin"]), places(["keep", "bin"]), DROP, {}, ("finished", "keep")),
+        (places(["keep", "bin"]), places(["bin", "keep"]), DROP, {}, ("diverged", "")),  # which look the same
+        (places(["keep", "bin"]), f"<br>{places(['keep', 'bin'])}", DROP, {}, ("finished", "keep")),  # moved
+        (places(["keep", "bin"]), f"<br>{places(['bin', 'keep'])}", DROP, {}, ("diverged", "")),
+        (preview("value"), preview("value"), NAME, {"name": "Grace"}, ("finished", "GraceGrace")),
+        (preview("value"), preview('"Adam"'), NAME, {"name": "Grace"}, ("diverged", "Grace")),
+        (clobbered(rows(["Ann", "Bob"])), clobbered(rows(["Ann", "Bob"])), DELETE, {}, ("finished", "Ann")),
+        (rows(["Ann", "Bob"]), clobbered(rows(["Zed", "Bob"])), DELETE, {}, ("diverged", "")),
+        (rows(["Ann"]), clobbered(f"<br>{rows(['Ann'])}"), DELETE, {}, ("finished", "Ann")),
+        (wide(10, 100), wide(163, 217), FIELD, {}, ("finished", "4985")),  # not slipped along it
         (mails(["spam", "boss"]), mails(["boss", "spam"]), (PressKeys(keys=("delete",)),), {}, ("diverged", "")),
         (fields("from"), fields("to"), (PressKeys(keys=("f2",)), TypeText(text="5")), {}, ("diverged", "")),
     ],
-    ids=["row", "typed", "drag", "keys", "focus"],
+    ids=[
+        "row",
+        "typed",
+        "drag",
+        "drop",
+        "drop swapped",
+        "drop moved",
+        "drop moved and swapped",
+        "shown elsewhere",
+        "shown wrong",
+        "clobbered",
+        "clobbered row",
+        "clobbered moved",
+        "along",
+        "keys",
+        "focus",
+    ],
 )
 def test_what_means_something_else_is_not_touched(
     env: BrowserEnv,

@@ -11,6 +11,7 @@ from .divergence import Divergence
 from .kin import describe_element, is_within, with_put
 from .ladder import Ladder, Probe
 from .target import Target
+from .way import end_kinship
 
 LARGER = 2.0  # what covers a target is so much larger
 
@@ -27,6 +28,9 @@ def explain(ladder: Ladder, target: Target, frame: Frame) -> Divergence:
         return Divergence("missing", f"the page does not tell what lies where {target.words} was")
     if anchor.is_hidden and here.kin != "other":
         return Divergence("changed", f"{target.words} lies where another text is typed, and nothing else tells it")
+    if target.end_element is not None and end_kinship(target, here.live.end) not in ("same", "unknown"):
+        was, now = describe_element(target.end_element), describe_element(here.live.end)
+        return Divergence("changed", f"it ended on {was}, and there is {now if now != was else 'another one'} now")
     if recorded is not None and live is not None:
         return _told(ladder, target, frame, here, recorded, live, looks_same=looks_same)
     num_alike = len(anchor.seen_in(frame))

@@ -12,6 +12,8 @@ from ...envs import Element
 NAMELESS = frozenset(("canvas", "iframe", "embed", "object", "html", "body", "video"))  # much may lie within one
 
 OWN = re.compile(r"aria/|text/|(pierce/)?(#|\[data-|[\w-]+\[(name|for|href|aria-label)=)")  # selectors of a thing's own
+LINK = re.compile(r"""a\[href=(?!["']?(#|javascript:))[^ ]+\]$""")  # it leads to an address
+ID = re.compile(r"(pierce/)?(#|\[data-)[^ ]*$")
 
 Kinship = Literal["same", "other", "doubtful", "unknown", "silent"]
 """doubtful: the same element by tag, role and name, beside other words; unknown: the recording does not tell; silent:
@@ -26,7 +28,9 @@ def kinship(recorded: Element | None, live: Element | None, put: Mapping[str, st
         return "silent"
     if (recorded.tag, recorded.role) != (live.tag, live.role) or with_put(recorded.name, put) != folded(live.name):
         return "other"
-    return "same" if _same_near(recorded, live, put) else "doubtful"
+    if is_anonymous(recorded) and _has_other_id(recorded, live):
+        return "other"
+    return "same" if _same_near(recorded, live, put) or _leads_there(recorded, live) else "doubtful"
 
 
 def is_kin(recorded: Element | None, live: Element | None, put: Mapping[str, str]) -> bool:
@@ -49,6 +53,12 @@ def shares_selector(recorded: Element, live: Element, put: Mapping[str, str]) ->
     expected = {with_put(one, put) if one.startswith(("aria/", "text/")) else folded(one) for one in recorded.selectors}
     mine = expected & {folded(each) for each in live.selectors}
     return any(OWN.match(selector) and " > " not in selector for selector in mine)
+
+
+def _has_other_id(recorded: Element, live: Element) -> bool:
+    """Whether both have ids, and none in common; ids that are made anew each time are no selectors."""
+    one, other = ({each for each in element.selectors if ID.match(each)} for element in (recorded, live))
+    return bool(one and other) and not one & other
 
 
 def has_own_selector(element: Element) -> bool:
@@ -117,6 +127,11 @@ def _same_near(recorded: Element, live: Element, put: Mapping[str, str]) -> bool
     """Whether what stands beside them is the same; nothing recorded is no difference."""
     one = with_put(recorded.near, put)
     return not one or one == folded(live.near)
+
+
+def _leads_there(recorded: Element, live: Element) -> bool:
+    """Whether both are the only link to one address, which says all that it does, whatever stands beside it."""
+    return any(LINK.match(selector) for selector in {*recorded.selectors} & {*live.selectors})
 
 
 def _letters(text: str) -> str:

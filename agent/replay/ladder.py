@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -11,10 +11,11 @@ from ...envs import Action, Element, Env, Frame, Point, Surroundings, action_poi
 from ...envs.change import where_changed
 from ..target import Target as Located
 from .alike import Place, is_alike, without
-from .anchor import ACROSS, DOWN, NEAR, ROW, WIDE, Anchor, anchor_of
+from .anchor import ACROSS, NEAR, ROW, WIDE, anchor_of
 from .divergence import Found, How, Kind
 from .kin import Kinship, has_own_selector, is_anonymous, is_kin, is_told_apart, kinship, shares_selector
 from .target import Target
+from .way import end_kinship, is_end
 from .words import Line, Reader, load_reader, only_line
 
 MOST_PROBES = 8  # places that the page is asked about, where pixels do not tell
@@ -63,6 +64,7 @@ class Ladder:
         places = [place for place in anchor.seen_in(frame) if (place.dx, place.dy) != (0, 0)]
         probes = [here] if at_place else []
         probes += [self.probe(target, place) for place in places if self._is_on(frame, target, place)]
+        probes = self._in_their_boxes(target, frame, probes)
         if any(probe.kin == "silent" for probe in probes):
             return None
         probes = [probe for probe in probes if probe.kin in ("same", "unknown")]
@@ -117,7 +119,8 @@ class Ladder:
 
     def probe(self, target: Target, place: Place) -> Probe:
         live = self.env.surroundings(target.at(target.moved_by(place.dx, place.dy)))
-        return Probe(place, live, self._kin(target, live.element))
+        kin, end = self._kin(target, live.element), end_kinship(target, live.end)
+        return Probe(place, live, end if end not in ("same", "unknown") and kin in ("same", "unknown") else kin)
 
     def is_same_frame(self, target: Target, frame: Frame) -> bool:
         """Whether the whole screen looks as it did, all of it."""
@@ -158,6 +161,30 @@ class Ladder:
                 if kinship(target.element, live, {}) == "same":
                     return True
         return False
+
+    def _in_their_boxes(self, target: Target, frame: Frame, probes: Sequence[Probe]) -> list[Probe]:
+        """Where several lie along one element, as on an empty field, that is one place."""
+        kept: dict[tuple[int, int], Probe] = {}
+        for probe in (self._in_its_box(target, frame, probe) for probe in probes):
+            kept.setdefault((probe.place.dx, probe.place.dy), probe)
+        return list(kept.values())
+
+    def _in_its_box(self, target: Target, frame: Frame, probe: Probe, *, looks_same: bool = True) -> Probe:
+        """At the recorded place of its element's box, where the page names that element and its size is the same."""
+        recorded, live = target.element, probe.live.element
+        if recorded is None or live is None or probe.kin != "same" or is_anonymous(recorded):
+            return probe
+        if max(abs(live.width_px - recorded.width_px), abs(live.height_px - recorded.height_px)) >= 2:
+            return probe
+        dx, dy = round(live.left_px - recorded.left_px), round(live.top_px - recorded.top_px)
+        place = Place(dx, dy, probe.place.score)
+        if (dx, dy) == (probe.place.dx, probe.place.dy) or not self._is_on(frame, target, place):
+            return probe
+        if looks_same and not target.anchor.is_at(frame.pixels_HW3, dx, dy):
+            return probe
+        there = self.probe(target, place)
+        is_it = there.kin == "same" and there.live.element is not None and _is_same_box(live, there.live.element)
+        return there if is_it else probe
 
     def _is_one(self, target: Target, frame: Frame, recorded: Element, live: Element) -> bool:
         """Whether two that have the focus and the same name are one: by a name or id of its own, or by its place."""
@@ -256,7 +283,7 @@ class Ladder:
                 found.setdefault((live.left_px, live.top_px), probe)
         if len(found) != 1:
             return None
-        probe = found.popitem()[1]
+        probe = self._in_its_box(target, frame, found.popitem()[1], looks_same=False)
         place = probe.place
         how: How = "hash" if anchor.has_hash_at(frame.pixels_HW3, place.dx, place.dy) else "element"
         points = target.moved_by(place.dx, place.dy)
@@ -313,19 +340,12 @@ def grounding_words(element: Element | None) -> str | None:
 def _found_at(target: Target, frame: Frame, probe: Probe) -> Found | None:
     """Its pixels there; None where the end of its way is not known to have moved as its start has."""
     dx, dy, _ = probe.place
-    if len(target.points) > 1 and not _is_end(target.end, frame, dx, dy):
+    if len(target.points) > 1 and not is_end(target, frame, probe.live.end, dx, dy):
         return None
     if (dx, dy) == (0, 0):
         return Found(points=target.points, surroundings=probe.live)
     said = f"moved by ({dx:+d}, {dy:+d}) px"
     return Found(points=target.moved_by(dx, dy), how="pixels", kind="moved", said=said, surroundings=probe.live)
-
-
-def _is_end(end: Anchor, frame: Frame, dx: int, dy: int) -> bool:
-    """Whether a way ends where it did: of what lies there pixels alone tell, and its row and column with it."""
-    if end.is_hidden or end.telling is None or not end.repeats or not end.is_at(frame.pixels_HW3, dx, dy):
-        return False
-    return all(end.is_around(frame.pixels_HW3, dx, dy, reach) for reach in (end.telling, WIDE, ACROSS, DOWN))
 
 
 def _is_same_box(one: Element, other: Element) -> bool:

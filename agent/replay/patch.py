@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
-from ...envs import Action, action_from_json, action_to_json
+from ...envs import Action, action_from_json, action_to_json, describe
 from ..errors import TrajectoryError
 from ..trajectory import FRAMES_FOLDER, STEPS_FILE, Recording, Step, read_trajectory, step_from_json, step_to_json
 from ..trajectory.disk import DiskTrouble, write_atomically
@@ -60,7 +60,8 @@ def read_patches(folder: Path | str) -> list[Patch]:
 def accept(replayed: Recording, original: Recording, numbers: Sequence[int] | None, copy_to: Path | None) -> list[int]:
     """Put patches (None: all that are open) into the recording, or into a copy of it; the numbers of those put in.
 
-    The frame, fingerprint and surroundings of the step become those of the replay. TrajectoryError for a number there
+    Place, frames, effect, fingerprint and surroundings of the step become those of the replay; what was recorded of
+    them, and what a model had replied, moves to `healed`. TrajectoryError for a number there
     is not, for one that was decided already, and for a recording whose step is another one by now.
     """
     patches = read_patches(replayed.path)
@@ -96,24 +97,45 @@ def reject(folder: Path, numbers: Sequence[int] | None) -> list[int]:
 
 def _put_in(folder: Path, healed: Sequence[tuple[Step, Step, Patch]]) -> None:
     """Rewrite `steps.jsonl` in one go, after the pictures that it will name."""
-    fresh = {
-        old.index: replace(
-            old,
-            action=patch.after,
-            before=new.before,
-            surroundings=new.surroundings,
-            fingerprint=new.fingerprint,
-        )
-        for old, new, patch in healed
-    }
+    fresh = {old.index: _healed(old, new, patch) for old, new, patch in healed}
     path = folder / STEPS_FILE
     with DiskTrouble(folder, len(fresh)):
         for step in fresh.values():
             frames = folder / FRAMES_FOLDER
-            if not stored_path(frames, step.before.sha256).exists():
-                write_atomically(frames / f"{step.before.sha256}.png", step.before.read().to_png())
+            for stored in filter(None, (step.before, step.after)):
+                if not stored_path(frames, stored.sha256).exists():
+                    write_atomically(frames / f"{stored.sha256}.png", stored.read().to_png())
         lines = path.read_bytes().split(b"\n")
         write_atomically(path, b"\n".join(_line(line, fresh, folder) for line in lines))
+
+
+def _healed(old: Step, new: Step, patch: Patch) -> Step:
+    """The step as the replay did it, with the recorded text; a model said nothing of this place."""
+    recorded = {
+        "action": None if old.action is None else action_to_json(old.action),
+        "reply": old.reply,
+        "thought": old.thought,
+        "confidence": old.confidence,
+        "effect": None if old.effect is None else asdict(old.effect),
+        "model_s": old.model_s,
+    }
+    first = recorded if old.healed is None else old.healed.get("recorded", recorded)
+    told = "; ".join(filter(None, (describe(patch.after), patch.said)))
+    return replace(
+        old,
+        action=patch.after,
+        before=new.before,
+        after=new.after,
+        effect=None if new.effect is None else replace(new.effect, detail=told),
+        surroundings=new.surroundings,
+        fingerprint=new.fingerprint,
+        reply=None,
+        thought=None,
+        confidence=None,
+        belief=None,
+        model_s=0.0,
+        healed={"kind": patch.kind, "how": patch.how, "said": patch.said, "recorded": first},
+    )
 
 
 def _line(line: bytes, fresh: dict[int, Step], folder: Path) -> bytes:

@@ -66,6 +66,11 @@ class Target:
     def element(self) -> Element | None:
         return None if self.step.surroundings is None else self.step.surroundings.element
 
+    @property
+    def end_element(self) -> Element | None:
+        """At the last point of a way."""
+        return None if self.step.surroundings is None else self.step.surroundings.end
+
     @cached_property
     def frame(self) -> Frame:
         """As it was before the action. TrajectoryError where its picture is missing."""
@@ -79,7 +84,9 @@ class Target:
     @cached_property
     def end(self) -> Anchor:
         """Of the last point of a way."""
-        return anchor_of(self.frame, self.points[-1], hidden=self.hidden)
+        point = self.points[-1]
+        mark = None if self.end_element is None else fingerprint(self.frame, point, self.end_element)
+        return anchor_of(self.frame, point, mark, self.hidden)
 
     @cached_property
     def put(self) -> Mapping[str, str] | None:

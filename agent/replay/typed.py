@@ -87,7 +87,8 @@ def _since(anchor: Anchor, one: Typed, before: Frame, *, in_name: bool) -> Liter
     anchor = Anchor(anchor.frame, anchor.point, anchor.box, hidden)
     if any(anchor.box.meets(box) for box in hidden):
         return "doubtful"
-    if anchor.is_at(live_HW3, 0, 0) and anchor.is_around(live_HW3, 0, 0, WIDE):
+    reaches = (WIDE,) if in_name else (WIDE, ACROSS)  # what is beside it may stand far off
+    if anchor.is_at(live_HW3, 0, 0) and all(anchor.is_around(live_HW3, 0, 0, reach) for reach in reaches):
         return "before"
     if not anchor.repeats:
         return "doubtful"

@@ -34,6 +34,7 @@ def step_to_json(step: Step) -> dict[str, Any]:
         "risks": sorted(step.risks),
         "decision": step.decision,
         "asked_s": step.asked_s,
+        "healed": None if step.healed is None else dict(step.healed),
         "model_s": step.model_s,
         "before": stored_to_json(step.before),
         "after": None if step.after is None else stored_to_json(step.after),
@@ -72,6 +73,7 @@ def step_from_json(obj: dict[str, Any], folder: Path) -> Step:
         risks=frozenset(obj.get("risks", ())),
         decision=obj.get("decision"),
         asked_s=float(obj.get("asked_s", 0)),
+        healed=obj.get("healed"),
         model_s=float(obj["model_s"]),
         before=stored_from_json(obj["before"], folder),
         after=None if after is None else stored_from_json(after, folder),
@@ -79,12 +81,13 @@ def step_from_json(obj: dict[str, Any], folder: Path) -> Step:
 
 
 def _surroundings(obj: dict[str, Any]) -> Surroundings:
-    element = obj.get("element")
+    element, end = obj.get("element"), obj.get("end")
     return Surroundings(
         url=obj.get("url"),
         title=obj.get("title"),
         element=None if element is None else _element(element),
         dialog=obj.get("dialog"),
+        end=None if end is None else _element(end),
         tab=obj.get("tab"),
     )
 

@@ -42,6 +42,7 @@ class Step:
     risks: frozenset[Risk] = frozenset()  # of the action as it was proposed; empty where nobody looked
     decision: Decided | None = None  # None where nobody was to be asked
     asked_s: float = 0.0  # how long a person was waited for
+    healed: Mapping[str, Any] | None = None  # what a replay put in place of what was recorded: `HealedLine`
     model_s: float = 0.0
     started_at_s: float = 0.0  # seconds since the epoch
     started_mono_s: float = 0.0  # the same moment on a clock that is never set; only differences mean something

@@ -54,6 +54,26 @@ class BeliefLine(BaseModel):
     region: Box | None = Field(None, description="what the model saw")
 
 
+class RecordedLine(BaseModel):
+    """What was recorded of a step before its place was healed."""
+
+    action: Action
+    reply: str | None = None
+    thought: str | None = None
+    confidence: float | None = None
+    effect: Effect | None = None
+    model_s: float = 0.0
+
+
+class HealedLine(BaseModel):
+    """How a replay found what was recorded elsewhere or otherwise, and what was recorded at first."""
+
+    kind: str = Field(description="moved or changed")
+    how: str = Field(description="what told that it is the same: pixels, hash, element, words, model or person")
+    said: str
+    recorded: RecordedLine
+
+
 class StepLine(BaseModel):
     """A line of steps.jsonl."""
 
@@ -75,6 +95,7 @@ class StepLine(BaseModel):
     risks: list[Risk] = Field(default_factory=list[Risk])
     decision: Decided | None = None
     asked_s: float = Field(0.0, description="how long a person was waited for")
+    healed: HealedLine | None = Field(None, description="all but the instruction and the times is of that replay then")
     model_s: float
     before: FrameLine
     after: FrameLine | None = Field(description="null where nothing was performed")

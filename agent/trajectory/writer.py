@@ -6,7 +6,9 @@ import json
 import os
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
+from io import FileIO
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,6 +25,9 @@ RESERVE_BYTES = 4096  # besides twice what run.json has at first
 
 class Trajectory:
     """The writer. A context manager: left without a result, the run is marked `stopped` or `error`."""
+
+    _is_begun = False  # from here on there may be a file
+    result: RunResult | None = None
 
     def __init__(
         self,
@@ -45,7 +50,6 @@ class Trajectory:
         `imported_from` says which other format and file it comes from.
         """
         self.path = Path(path)
-        self.result: RunResult | None = None
         self._num_steps = 0
         self._frames = FrameStore(self.path)
         self._run: dict[str, Any] = {
@@ -69,13 +73,24 @@ class Trajectory:
         }
         if (self.path / RUN_FILE).exists() or (self.path / STEPS_FILE).exists():
             raise TrajectoryError(f"{self.path} already holds a run: choose another folder")
+        self._steps: FileIO | None = None
+        self._pid = os.getpid()
         with self._writing():
             (self.path / FRAMES_FOLDER).mkdir(parents=True, exist_ok=True)
+            self._is_begun = True
             self._write_run()  # first: a folder that has steps says whose they are
             room = 2 * (self.path / RUN_FILE).stat().st_size + RESERVE_BYTES
             (self.path / RESERVE_FILE).write_bytes(os.urandom(room))  # which no disk keeps in less
             self._steps = (self.path / STEPS_FILE).open("xb", buffering=0)
             lock(self._steps.fileno())  # until it is closed, however that comes
+
+    def __del__(self) -> None:
+        """Stopped where Ctrl-C came before anybody could end it: while it was made, or right after."""
+        if not self._is_begun or self.result is not None or self._pid != os.getpid():
+            return
+        with suppress(Exception):
+            if (self.path / RUN_FILE).exists():
+                self.finish("stopped")
 
     def __enter__(self) -> Self:
         return self
@@ -101,14 +116,16 @@ class Trajectory:
     def append(self, step: Step) -> Step:
         """Put the step on the disk before returning. TrajectoryError on a full disk, and the line is taken back."""
         line = json.dumps(step_to_json(step), ensure_ascii=True).encode("ascii") + b"\n"
-        start = self._steps.seek(0, os.SEEK_END)
+        steps = self._steps
+        assert steps is not None  # else there is no Trajectory
+        start = steps.seek(0, os.SEEK_END)
         with self._writing():
             try:
-                if self._steps.write(line) != len(line):
+                if steps.write(line) != len(line):
                     raise OSError("only a part of the step was written")
-                os.fsync(self._steps.fileno())
+                os.fsync(steps.fileno())
             except OSError:
-                self._steps.truncate(start)
+                steps.truncate(start)
                 raise
         self._num_steps += 1
         return step
@@ -124,16 +141,19 @@ class Trajectory:
     ) -> RunResult:
         """Write the result into `run.json`, in place of an earlier one; no step can follow."""
         self.close()
-        self.result = RunResult(
+        result = RunResult(
             status=status, success=success, steps=self._num_steps, path=self.path, answer=answer, error=error
         )
         self._run |= {"status": status, "ended_at_s": time.time()}
-        self._run["result"] = self.result.to_json()
+        self._run["result"] = result.to_json()
         del self._run["result"]["trajectory"]  # the folder may be moved
-        with self._writing():
-            (self.path / RESERVE_FILE).unlink(missing_ok=True)
-            self._write_run()
-        return self.result
+        try:
+            self.result = result
+            self._write_result()
+        except (KeyboardInterrupt, SystemExit):  # the end has come already
+            self._write_result()
+            raise
+        return result
 
     def check(self, success: bool) -> RunResult:
         """Add to the result what somebody found who looked: whether the goal was really reached."""
@@ -142,7 +162,13 @@ class Trajectory:
         return self.finish(self.result.status, success=success, answer=self.result.answer, error=self.result.error)
 
     def close(self) -> None:
-        self._steps.close()
+        if self._steps is not None:
+            self._steps.close()
+
+    def _write_result(self) -> None:
+        with self._writing():
+            (self.path / RESERVE_FILE).unlink(missing_ok=True)
+            self._write_run()
 
     def _write_run(self) -> None:
         write_atomically(self.path / RUN_FILE, json.dumps(self._run, indent=2).encode())

@@ -7,6 +7,7 @@ is run. Training may use the seeds TRAINING_SEEDS of TRAIN_TASKS and nothing els
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Generator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass
@@ -18,7 +19,7 @@ from ...agent import KimiPolicy, Policy, RunConfig, Step, Trajectory, run
 from ...agent.profiles import NANO_TASK
 from ...envs import Action, BrowserConfig, BrowserEnv, Effect, Frame, Navigate, Risk, Surroundings
 from ..errors import BadRequest, TaskError
-from .page import DEVICE_SCALE, PAGE_SIZE, WINDOW_SIZE
+from .page import DEVICE_SCALE, FLIGHT_SIZE, FLIGHT_WINDOW, PAGE_SIZE, WINDOW_SIZE
 
 if TYPE_CHECKING:
     from ...model import Engine
@@ -64,6 +65,7 @@ EVALUATION_SEEDS = range(1_000_000, 2_000_000)
 MAX_STEPS = 10
 NEVER_MS = 2**31 - 1  # the longest timer a page can set: 24 days
 PACKAGE = "miniwob"
+FLIGHT = "flight."  # how the names of FlightWoB's tasks begin
 
 # The state of a page survives its own reset, so that each episode is a fresh load. After the end the page would show
 # its start button, and a click on that a new problem.
@@ -77,7 +79,8 @@ START_JS = """
   for (const id of ["reward-display", "click-canvas"]) document.getElementById(id).style.display = "none";
   while (!WOB_TASK_READY) await new Promise((go) => setTimeout(go, 5));
   await document.fonts.ready;
-  return core.getUtterance();
+  const said = core.getUtterance();
+  return typeof said === "string" ? said : said.utterance;
 })()
 """
 STATE_JS = "({done: WOB_DONE_GLOBAL, raw: WOB_RAW_REWARD_GLOBAL})"
@@ -85,7 +88,11 @@ STATE_JS = "({done: WOB_DONE_GLOBAL, raw: WOB_RAW_REWARD_GLOBAL})"
 
 @dataclass(frozen=True, kw_only=True)
 class EpisodeResult:
-    """How one episode went. The page's reward is -1..1, and 0 where the episode did not come to its end."""
+    """How one episode went.
+
+    The page's reward is -1..1, and 0 where the episode did not come to its end. `timed_out` says that it was ended for
+    the time it took.
+    """
 
     task: str
     seed: int
@@ -95,6 +102,7 @@ class EpisodeResult:
     steps: int
     model_s: float
     replies: tuple[str, ...] = ()
+    timed_out: bool = False
 
     @property
     def solved(self) -> bool:
@@ -128,14 +136,20 @@ def pages_folder() -> Path:
 
 
 @contextmanager
-def open_browser(*, executable: str | None = None, settle_s: float = 2.0) -> Generator[BrowserEnv]:
-    """A window for tasks, one for any number of episodes."""
+def open_browser(
+    *, executable: str | None = None, settle_s: float = 2.0, timeout_s: float = 30.0, flight: bool = False
+) -> Generator[BrowserEnv]:
+    """A window for tasks, one for any number of episodes: FlightWoB's has another size.
+
+    A page that gives no answer for `timeout_s` is an EnvError.
+    """
     config = BrowserConfig(
         url="about:blank",
-        viewport=WINDOW_SIZE,
+        viewport=FLIGHT_WINDOW if flight else WINDOW_SIZE,
         device_scale=DEVICE_SCALE,
         executable=executable,
         settle_s=settle_s,
+        timeout_s=timeout_s,
     )
     with BrowserEnv(config) as env:
         yield env
@@ -144,14 +158,15 @@ def open_browser(*, executable: str | None = None, settle_s: float = 2.0) -> Gen
 class Episode:
     """One task with one seed, on the page and as an environment that nothing reaches once the episode is over."""
 
-    def __init__(self, env: BrowserEnv, task: str, seed: int) -> None:
-        """Load the page and let it set the problem. BadRequest if there is no such task."""
-        path = pages_folder() / f"{task}.html"
-        if not path.is_file():
-            raise BadRequest(f"MiniWoB++ has no task {task!r}: its pages are in {path.parent}")
+    def __init__(self, env: BrowserEnv, task: str, seed: int, *, site: str | None = None) -> None:
+        """Load the page and let it set the problem. BadRequest if there is no such task.
+
+        `site` is where `serving.served_pages` serves the pages: FlightWoB's need it, all others are opened as files.
+        """
+        address = _address(task, site)
         self.task, self.seed = task, seed
-        self._env = env
-        env.perform(Navigate(url=path.as_uri()))
+        self._env, self._size = env, FLIGHT_SIZE if task.startswith(FLIGHT) else PAGE_SIZE
+        env.perform(Navigate(url=address))
         self.utterance: str = env.evaluate(START_JS % (NEVER_MS, seed))
 
     @property
@@ -159,9 +174,9 @@ class Episode:
         return self._env.kinds
 
     def observe(self) -> Frame:
-        """The task's part of the window: 320x420 px."""
+        """The task's part of the window: 320x420 px, of FlightWoB 750x1334."""
         frame = self._env.observe()
-        height_px, width_px = (int(side * DEVICE_SCALE) for side in (PAGE_SIZE.height_px, PAGE_SIZE.width_px))
+        height_px, width_px = (int(side * DEVICE_SCALE) for side in (self._size.height_px, self._size.width_px))
         return Frame(frame.pixels_HW3[:height_px, :width_px], frame.scale, frame.captured_at_s, frame.capture_s)
 
     def perform(self, action: Action) -> Effect:
@@ -186,6 +201,20 @@ class Episode:
         return bool(state["done"]), float(state["raw"])
 
 
+def _address(task: str, site: str | None) -> str:
+    if task.startswith(FLIGHT):
+        path = pages_folder().parent / "flight" / task.removeprefix(FLIGHT) / "wrapper.html"
+    else:
+        path = pages_folder() / f"{task}.html"
+    if not path.is_file():
+        raise BadRequest(f"MiniWoB++ has no task {task!r}: its pages are in {pages_folder()}")
+    if not task.startswith(FLIGHT):
+        return path.as_uri()
+    if site is None:
+        raise BadRequest(f"{task} does not run from a file: serve the pages, and give their address as site")
+    return f"{site}/{path.relative_to(pages_folder().parent).as_posix()}"
+
+
 def play(
     engine: Engine, task: str, seed: int, *, env: BrowserEnv | None = None, folder: Path | None = None
 ) -> EpisodeResult:
@@ -198,24 +227,35 @@ def play(
 
 
 def play_policy(
-    policy: Policy, task: str, seed: int, *, env: BrowserEnv | None = None, folder: Path | None = None
+    policy: Policy,
+    task: str,
+    seed: int,
+    *,
+    env: BrowserEnv | None = None,
+    folder: Path | None = None,
+    site: str | None = None,
+    max_steps: int = MAX_STEPS,
+    limit_s: float | None = None,
 ) -> EpisodeResult:
-    """`play` for anything that answers."""
+    """`play` for anything that answers. Between two steps it ends where `limit_s` is over; `site` as in `Episode`."""
     with ExitStack() as stack:
         if env is None:
-            env = stack.enter_context(open_browser())
+            env = stack.enter_context(open_browser(flight=task.startswith(FLIGHT)))
         if folder is None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "run"
-        episode = Episode(env, task, seed)
-        config = RunConfig(max_steps=MAX_STEPS, stop_when_stuck=False)  # the episode counts actions, whatever they do
+        end_s = None if limit_s is None else time.monotonic() + limit_s
+        episode = Episode(env, task, seed, site=site)
+        config = RunConfig(max_steps=max_steps, stop_when_stuck=False)  # the episode counts actions, whatever they do
         about = {"task": task, "seed": seed}
         trajectory = Trajectory(
             folder, goal=episode.utterance, policy=policy.manifest(), config=asdict(config), env=about
         )
         steps: list[Step] = []
+        is_late = False
         for step in stack.enter_context(closing(run(episode, policy, episode.utterance, trajectory, config))):
             steps.append(step)
-            if episode.outcome()[0]:
+            is_late = end_s is not None and time.monotonic() > end_s
+            if is_late or episode.outcome()[0]:
                 break
         done, raw_reward = episode.outcome()
     return EpisodeResult(
@@ -227,6 +267,7 @@ def play_policy(
         steps=len(steps),
         model_s=sum(step.model_s for step in steps),
         replies=tuple(step.reply for step in steps if step.reply is not None),
+        timed_out=is_late and not done,
     )
 
 

@@ -14,6 +14,8 @@ from ..screens.samples import Box, Word
 
 PAGE_SIZE = Size(160, 210)  # CSS px: the yellow task line, and below it the area to act in
 WINDOW_SIZE = Size(500, 320)  # CSS px, as upstream: some pages place things by the width of the window around the task
+FLIGHT_SIZE = Size(375, 667)  # CSS px of a FlightWoB page; its task stands beside it, out of the picture
+FLIGHT_WINDOW = Size(600, 800)  # CSS px, as upstream
 DEVICE_SCALE = 2.0
 
 

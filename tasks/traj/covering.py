@@ -68,12 +68,13 @@ def add_elements(places: Places, recording: Recording, hiding: Hiding) -> None:
             if typed and isinstance(step.action, TypeText):
                 unknown.append(step.index + 1)
             continue
-        words = (element.name, element.text, element.near, *element.selectors)
-        if typed or any(map(hiding.shows_in, words)):
-            box = Region(element.left_px, element.top_px, element.width_px, element.height_px)
-            page = frames_of(_same_page(recording.steps, step)).values()
-            size = step.before.size
-            places.num_elements += places.add([stored for stored in page if stored.size == size], box) > 0
+        for one in filter(None, (element, step.surroundings and step.surroundings.end)):
+            words = (one.name, one.text, one.near, *one.selectors)
+            if typed or any(map(hiding.shows_in, words)):
+                box = Region(one.left_px, one.top_px, one.width_px, one.height_px)
+                page = frames_of(_same_page(recording.steps, step)).values()
+                size = step.before.size
+                places.num_elements += places.add([stored for stored in page if stored.size == size], box) > 0
     if unknown:
         steps = ", ".join(map(str, unknown))
         places.notes.append(f"the record does not say where the text of step {steps} was typed to")

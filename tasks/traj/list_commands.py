@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -187,6 +187,8 @@ def _table_of_step(step: Step) -> Table:
         ("thought", step.thought or ""),
         ("reply", step.reply or ""),
         ("error", step.error or ""),
+        ("healed", "" if step.healed is None else f"{step.healed.get('said', '')} (by {step.healed.get('how', '')})"),
+        ("recorded at first", "" if step.healed is None else _at_first(step.healed)),
         ("page", "" if said is None else " ".join(filter(None, (said.title, said.url)))),
     ]
     if element is not None:
@@ -209,6 +211,18 @@ def _table_of_step(step: Step) -> Table:
         ("after", "" if after is None else "the same" if after.sha256 == before.sha256 else after.sha256[:16]),
     ]
     return _pairs([(name, text) for name, text in rows if text])
+
+
+def _at_first(healed: Mapping[str, Any]) -> str:
+    """What was recorded before a replay healed the step."""
+    from ...envs import action_from_json, describe
+
+    recorded: Mapping[str, Any] = healed.get("recorded") or {}
+    try:
+        done = describe(action_from_json(recorded["action"]))
+    except (KeyError, TypeError, ValueError):
+        return ""
+    return "; reply: ".join(filter(None, (done, recorded.get("reply"))))
 
 
 def _pairs(rows: Sequence[tuple[str, str]]) -> Table:

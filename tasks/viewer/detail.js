@@ -29,6 +29,7 @@ function detailOf(step, differences) {
     section("Time", barOf(timesOf(step), `${inTime(sum(timesOf(step)))} in all`), legendOf(timesOf(step))),
     beliefSaid(step),
     elementOf(step),
+    healedOf(step),
     approvalOf(step),
     recordOf(step),
   );
@@ -130,6 +131,20 @@ function elementOf(step) {
     ["address", url],
   ]);
   return rows && section(element ? "Target" : "Page", rows);
+}
+
+// All else that is told of such a step is of the replay that healed it.
+function healedOf(step) {
+  if (!step.healed) return null;
+  const { kind, how, said, recorded } = step.healed;
+  const rows = rowsOf([
+    ["kind", kind],
+    ["known by", how],
+    ["said", said],
+    ["recorded", recorded?.effect?.detail ?? (recorded?.action && JSON.stringify(recorded.action))],
+    ["reply then", recorded?.reply],
+  ]);
+  return rows && section("Healed by a replay", rows);
 }
 
 function approvalOf(step) {

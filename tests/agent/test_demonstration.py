@@ -74,7 +74,22 @@ SHUT = """<!doctype html><title>shut</title><body style="margin: 0"><my-field></
   const root = document.querySelector("my-field").attachShadow({mode: "closed"});
   root.innerHTML = "<input type=password style='position: absolute; left: 10px; top: 10px'>";
 </script>"""
-PAGES = {"/": PAGE, "/inner": INNER, "/two": "<!doctype html><title>two</title><h1>two</h1>", "/shut": SHUT}
+WILD = """<!doctype html><title>wild</title><script>
+  for (const name of ["querySelectorAll", "getAttribute", "getBoundingClientRect", "closest", "matches"])
+    Element.prototype[name] = () => null;
+  EventTarget.prototype.addEventListener = Event.prototype.composedPath = () => [];
+  Array.prototype.map = Array.prototype.push = JSON.stringify = String.prototype.slice = () => "";
+  Object.defineProperty(Event.prototype, "isTrusted", {get: () => false});
+  window.Element = window.MutationObserver = window.WeakMap = 0;
+</script><form><input name=id aria-label=Name style="position: absolute; left: 10px; top: 10px; width: 160px">
+<button type=button id=go style="position: absolute; left: 10px; top: 60px; width: 80px">Go</button></form>"""
+PAGES = {
+    "/wild": WILD,
+    "/": PAGE,
+    "/inner": INNER,
+    "/two": "<!doctype html><title>two</title><h1>two</h1>",
+    "/shut": SHUT,
+}
 
 
 @pytest.fixture(scope="module")
@@ -155,6 +170,26 @@ def looks_as_before(env: Env, recording: Recording) -> bool:
 
 def touching(recorder: PageRecorder, *works: Callable[[Page], object]) -> list[Doing]:
     return [lambda work=work: recorder.touch(work) for work in works]
+
+
+@pytest.mark.browser
+def test_a_page_that_takes_its_own_functions_away_is_heard_all_the_same(
+    recorder: PageRecorder, home: str, tmp_path: Path
+) -> None:
+    recorder.touch(lambda page: page.goto(f"{home}/wild"))
+    recorder.touch(lambda page: page.wait_for_timeout(100))
+    recorder.hear()
+    doings = touching(
+        recorder,
+        lambda page: page.mouse.click(50, 20),
+        lambda page: page.keyboard.type("Ada"),
+        lambda page: page.mouse.click(50, 70),
+    )
+    recording = demonstrate(recorder, tmp_path / "run", doings)
+    steps = [step for step in recording.steps if not isinstance(step.action, Navigate)]
+    assert [type(step.action) for step in steps] == [Click, TypeText, Click]
+    elements = [step.surroundings.element for step in steps if step.surroundings is not None]
+    assert [element and element.name for element in elements] == ["Name", "Name", "Go"]
 
 
 @pytest.mark.browser

@@ -14,7 +14,7 @@ from moonhand.agent.replay.alike import Box, is_alike, places_of
 from moonhand.agent.replay.anchor import NEAR, ROW, Anchor, anchor_of
 from moonhand.agent.replay.kin import is_kin, kinship, page_of, with_put
 from moonhand.agent.replay.patch import Patch, write_patches
-from moonhand.envs import Click, Element, Frame, Point, TypeText
+from moonhand.envs import Click, Effect, Element, Frame, Point, TypeText
 from PIL import Image, ImageDraw
 
 BUTTON = Element(
@@ -106,6 +106,12 @@ def test_an_element_is_the_same_by_kind_and_name_and_what_is_beside_it() -> None
     assert kinship(BUTTON, replace(BUTTON, tag="a"), {}) == "other"
     assert kinship(BUTTON, replace(BUTTON, near="Birch 75"), {}) == "doubtful"
     assert kinship(BUTTON, None, {}) == "silent"
+    nameless = replace(BUTTON, name="", near="")
+    assert kinship(nameless, replace(nameless, selectors=("#bin", *BUTTON.selectors[2:])), {}) == "other"
+    assert kinship(nameless, replace(nameless, selectors=BUTTON.selectors[2:]), {}) == "same"
+    for href, kin in (("/cart", "same"), ("#", "doubtful"), ("javascript:pay()", "doubtful")):
+        link = replace(BUTTON, tag="a", role="link", selectors=(f'a[href="{href}"]',))
+        assert kinship(link, replace(link, near="2 things"), {}) == kin, "an address says what a link does"
     assert kinship(None, BUTTON, {}) == "unknown"
     assert kinship(BUTTON, replace(BUTTON, near="Corvid 120"), {"Acme": "Corvid"}) == "same"
     assert with_put("Ada and Adam", {"Ada": "Eve"}) == "Eve and Adam"
@@ -132,7 +138,8 @@ def recorded(tmp_path: Path) -> Path:
     with Trajectory(tmp_path / "recorded", goal="") as trajectory:
         stored = trajectory.store(drawn((100, 80, "SAVE")))
         click = Step(index=0, turn=0, before=stored, after=stored, action=Click(x_px=110, y_px=85))
-        trajectory.append(click)
+        told = Effect(performed=True, detail="click (110, 85)", changed=True, change="changed_near")
+        trajectory.append(replace(click, reply="click Save at 110, 85", confidence=0.9, effect=told))
         trajectory.append(replace(click, index=1, action=TypeText(text="ada@x.example")))
         trajectory.finish("finished")
     return tmp_path / "recorded"
@@ -155,10 +162,13 @@ def healed(recorded: Path, folder: Path) -> Path:
     with Trajectory(folder, goal="", source="replay", replay_of=str(recorded)) as trajectory:
         stored = trajectory.store(drawn((100, 180, "SAVE")))
         new = Click(x_px=110, y_px=185)
-        trajectory.append(Step(index=0, turn=0, before=stored, after=stored, action=new))
+        told = Effect(performed=True, detail="click (110, 185)", changed=False, change="no_change")
+        trajectory.append(Step(index=0, turn=0, before=stored, after=stored, action=new, effect=told))
         trajectory.finish("finished")
     old = Click(x_px=110, y_px=85)
-    patch = Patch(number=1, recorded=0, step=0, kind="moved", how="pixels", said="", before=old, after=new)
+    patch = Patch(
+        number=1, recorded=0, step=0, kind="moved", how="pixels", said="moved by (+0, +100) px", before=old, after=new
+    )
     write_patches(folder, [patch])
     return folder
 
@@ -173,6 +183,19 @@ def test_a_healed_step_is_accepted_into_the_recording_once(recorded: Path, tmp_p
         assert not changed.problems
         assert changed.steps[0].action == Click(x_px=110, y_px=185)
         assert changed.steps[0].before.read().sha256 == replayed.steps[0].before.sha256
+        step = changed.steps[0]
+        assert step.after is not None
+        assert step.after.read().sha256 == step.before.sha256
+        assert (step.reply, step.confidence) == (None, None), "what a model said was of the old place"
+        assert step.effect is not None
+        assert (step.effect.detail, step.effect.changed) == ("click (110, 185); moved by (+0, +100) px", False)
+        assert step.healed is not None
+        first = step.healed["recorded"]
+        assert (first["reply"], first["action"]["y_px"], first["effect"]["changed"]) == (
+            "click Save at 110, 85",
+            85,
+            True,
+        )
         assert changed.steps[1] == replace(original.steps[1], **paths(changed.steps[1]))
     assert [patch.state for patch in read_patches(folder)] == ["accepted"]
     with pytest.raises(TrajectoryError, match="is accepted already"):

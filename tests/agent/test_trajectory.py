@@ -1,3 +1,4 @@
+import gc
 import json
 import os
 import signal
@@ -6,9 +7,11 @@ import sys
 import textwrap
 import time
 import zlib
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -337,3 +340,39 @@ def test_what_was_asked_and_what_kept_the_screen_moving_are_kept(tmp_path: Path)
     (again,) = read_trajectory(tmp_path / "run").steps
     assert again == step
     assert again.before.read().origin_pt == (-1920.0, 40.5)
+
+
+def test_ctrl_c_at_any_line_of_the_writer_leaves_no_run_without_a_result(tmp_path: Path) -> None:
+    """At each line in turn, from the first of its making to the last of its end."""
+    for number in range(1000):
+        folder, left = tmp_path / str(number), iter(range(number))
+        if not _is_interrupted(folder, left):
+            break
+        gc.collect()
+        if (folder / "run.json").exists():
+            recording = read_trajectory(folder)
+            assert recording.result is not None, f"stopped at line {number}"
+            assert recording.result.status in ("stopped", "finished")
+    assert number > 40  # lines
+
+
+def _is_interrupted(folder: Path, left: Iterator[int]) -> bool:
+    """Make and end a run; whether KeyboardInterrupt came when no line was left."""
+
+    def trace(frame: FrameType, event: str, arg: object) -> Any:
+        if not frame.f_code.co_filename.endswith("/trajectory/writer.py"):
+            return None
+        if event == "line" and next(left, None) is None:
+            raise KeyboardInterrupt
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        with Trajectory(folder, goal="") as trajectory:
+            trajectory.finish("finished")
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(before)
+    return False

@@ -1,0 +1,184 @@
+"""Which sample of a suite a row of a foreign file of predictions answers."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import PurePosixPath
+from typing import Any, Final, cast
+
+from ..errors import BadRequest
+from .prediction_rows import Row
+from .row_places import answers_beside_box
+from .sample import BoxAnswer, GroundingSample, Suite
+from .suites.screenspot_pro import is_log_row, log_id
+
+IDS: Final = ("id", "sample_id", "uid", "question_id")
+IMAGES: Final = ("img_path", "img_filename", "image_path", "image", "file_name", "filename", "image_name")
+WORDS: Final = ("prompt_to_evaluate", "instruction", "prompt", "question")
+BOXES: Final = ("bbox", "gt_bbox", "box", "target")
+NEAR_PX: Final = 1.0  # a box that was written in shares and brought back
+SHOWN: Final = 5  # names in a message
+
+
+def match_rows(rows: Sequence[Row], suite: Suite, source: str) -> tuple[list[GroundingSample | None], str]:
+    """The sample of each row, None for one that the suite left out, and in words how they were found.
+
+    By id; else by instruction with image and box, as far as row and suite have them; else by order, where there are as
+    many rows as samples. BadRequest for rows that fit no sample, or several, and for two rows about one sample.
+    """
+    found, how = (
+        _by_id(rows, suite, source)
+        or _by_log_id(rows, suite)
+        or _by_question(rows, suite, source)
+        or _by_order(rows, suite, source)
+    )
+    seen: dict[str, Row] = {}
+    twice: dict[str, list[str]] = {}
+    for row, sample in zip(rows, found, strict=True):
+        if sample is not None and sample.id in seen:
+            twice.setdefault(sample.id, [seen[sample.id].where]).append(row.where)
+        elif sample is not None:
+            seen[sample.id] = row
+    if twice:
+        told = "; ".join(f"{key} in {' and '.join(places)}" for key, places in list(twice.items())[:SHOWN])
+        raise BadRequest(
+            f"{source}: {_several(twice, 'sample has', 'samples have')} more than one row: {told}: leave one of each"
+        )
+    return found, how
+
+
+Found = tuple[list[GroundingSample | None], str]
+
+
+def _by_id(rows: Sequence[Row], suite: Suite, source: str) -> Found | None:
+    """None where the rows have no ids, or ids of their own that the suite shares none of while they tell more."""
+    keys = [_first(row.values, IDS) for row in rows]
+    if all(key is None for key in keys):
+        return None
+    samples = {sample.id: sample for sample in suite.samples}
+    skipped = set(suite.skipped)
+    if without := [row.where for row, key in zip(rows, keys, strict=True) if key is None]:
+        raise BadRequest(f"{source}: {_several(without, 'row has', 'rows have')} no id: {_some(without)}")
+    ids = [str(key) for key in keys]
+    unknown = [key for key in ids if key not in samples and key not in skipped]
+    if unknown:
+        if len(unknown) == len(ids) and all(_first(_question(row), WORDS) is not None for row in rows):
+            return None
+        raise BadRequest(
+            f"{source}: {_several(unknown, 'row has an id', 'rows have ids')} that {suite.name} does not know: "
+            f"{_some(unknown)}; its ids look like {_some([sample.id for sample in suite.samples][:2])}"
+        )
+    return [samples.get(key) for key in ids], "rows were matched by id"
+
+
+def _by_log_id(rows: Sequence[Row], suite: Suite) -> Found | None:
+    """Of a suite that was read from such a log: each row is its sample's, and asks the same of the same box."""
+    if not all(is_log_row(row.values) for row in rows):
+        return None
+    samples = {sample.id: sample for sample in suite.samples}
+    found = [samples.get(log_id(row.values, number)) for number, row in enumerate(rows)]
+    for row, sample in zip(rows, found, strict=True):
+        if sample is None or not _fits(row.values, {sample.instruction.strip(): [sample]}, with_box=True):
+            return None
+    return list(found), "rows were matched by task and number, and ask the same"
+
+
+def _by_question(rows: Sequence[Row], suite: Suite, source: str) -> Found | None:
+    """None where the rows have no instruction."""
+    if any(_first(_question(row), WORDS) is None for row in rows):
+        return None
+    asked: dict[str, list[GroundingSample]] = defaultdict(list)
+    for sample in suite.samples:
+        asked[sample.instruction.strip()].append(sample)
+    found: list[GroundingSample | None] = []
+    unknown: list[str] = []
+    for row in rows:
+        fits = _fits(_question(row), asked, with_box="doc" in row.values or answers_beside_box(row.values))
+        if len(fits) > 1:
+            raise BadRequest(
+                f"{row.where}: it fits {len(fits)} samples of {suite.name}, {_some([each.id for each in fits])}: give "
+                "rows their ids"
+            )
+        if fits:
+            found.append(fits[0])
+        else:
+            unknown.append(f"{row.where} ({str(_first(_question(row), WORDS))[:40]!r})")
+    if unknown:
+        raise BadRequest(
+            f"{source}: {_several(unknown, 'row fits', 'rows fit')} no sample of {suite.name} by image, instruction "
+            f"and box: {_some(unknown)}: is it the same version of the suite?"
+        )
+    return found, "rows were matched by image, instruction and box"
+
+
+def _by_order(rows: Sequence[Row], suite: Suite, source: str) -> Found:
+    """By lmms-eval's `doc_id` where it counts the rows, else as they stand."""
+    if len(rows) != len(suite.samples):
+        raise BadRequest(
+            f"{source}: its rows have neither an id nor an instruction, and can be matched by order alone: but there "
+            f"are {len(rows)} of them, and {suite.name} has {len(suite.samples)} samples. Give each row the id of its "
+            "sample"
+        )
+    numbers = [row.values.get("doc_id") for row in rows]
+    if all(isinstance(number, int) for number in numbers) and set(numbers) == set(range(len(rows))):
+        return [suite.samples[cast(int, number)] for number in numbers], "rows were matched BY THEIR ORDER, of doc_id"
+    return list(suite.samples), "rows have neither ids nor instructions: they were matched BY THEIR ORDER"
+
+
+def _question(row: Row) -> dict[str, Any]:
+    """Where the row tells what was asked: itself, or lmms-eval's `doc`."""
+    doc = row.values.get("doc")
+    return cast(dict[str, Any], doc) if isinstance(doc, dict) else row.values
+
+
+def _fits(
+    question: dict[str, Any], asked: dict[str, list[GroundingSample]], *, with_box: bool
+) -> list[GroundingSample]:
+    """The samples with that instruction, on that image and with that box: a box that none of them has fits none."""
+    fits = asked.get(str(_first(question, WORDS)).strip(), [])
+    image = _first(question, IMAGES)
+    if isinstance(image, str):
+        name = PurePosixPath(image.replace("\\", "/")).name
+        fits = [each for each in fits if each.image is None or each.image.name == name]
+    numbers = _four_numbers(_first(question, BOXES)) if with_box else None
+    if numbers is not None:
+        fits = [each for each in fits if not isinstance(each.answer, BoxAnswer) or _same_box(numbers, each)]
+    return fits
+
+
+def _same_box(box: tuple[float, float, float, float], sample: GroundingSample) -> bool:
+    """In any way that boxes of suites are written: corners, or corner with width and height; px or shares."""
+    answer, a, b, c, d = sample.answer, *box
+    if not isinstance(answer, BoxAnswer):
+        return False
+    width_px, height_px = sample.size.width_px, sample.size.height_px
+    ours = (answer.left_px, answer.top_px, answer.right_px, answer.bottom_px)
+    for left, top, right, bottom in ((a, b, c, d), (a, b, a + c, b + d)):
+        for x_px, y_px in ((1, 1), (width_px, height_px)):
+            theirs = (left * x_px, top * y_px, right * x_px, bottom * y_px)
+            if all(abs(one - other) <= NEAR_PX for one, other in zip(ours, theirs, strict=True)):
+                return True
+    return False
+
+
+def _four_numbers(box: Any) -> tuple[float, float, float, float] | None:
+    if isinstance(box, list) and len(cast(list[Any], box)) == 4:
+        a, b, c, d = cast(list[Any], box)
+        if all(isinstance(each, int | float) for each in (a, b, c, d)):
+            return a, b, c, d
+    return None
+
+
+def _first(values: dict[str, Any], keys: Iterable[str]) -> Any:
+    return next((values[key] for key in keys if values.get(key) is not None), None)
+
+
+def _several(things: Iterable[object], one: str, more: str) -> str:
+    num = len(list(things))
+    return f"1 {one}" if num == 1 else f"{num} {more}"
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")

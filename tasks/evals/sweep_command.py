@@ -1,0 +1,76 @@
+"""`moonhand eval sweep`: a suite asked in every way of a grid, and what each costs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..console import STOPPED, DeviceFlag, DtypeFlag, JsonFlag, ModelFlag, people, print_json
+from ..errors import BadRequest
+
+
+def sweep(
+    suite: Annotated[str, typer.Argument(metavar="SUITE", help="A name of `moonhand eval list`.")],
+    data: Annotated[Path, typer.Option("--data", metavar="DIR", help="The folder with the suite's files.")],
+    grid: Annotated[
+        list[str],
+        typer.Option(
+            "--grid",
+            metavar="KNOB=A,B",
+            help="zoom=off,on votes=1,3 patch-limit=own,1024 profile=a,b grammar=on,off quantize=none,int8 dtype=..",
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="A folder for the runs, the plot and the tables.")],
+    model: ModelFlag = "nano",
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Ask the first N samples alone.")] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of replies that are drawn at random.")] = 0,
+    threads: Annotated[int, typer.Option("--threads", min=1, help="CPU threads of the model's arithmetic.")] = 1,
+    device: DeviceFlag = "auto",
+    dtype: DtypeFlag = "auto",
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave broken rows out; they count as wrong.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget the runs that are there.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Run a suite once for each combination of the grid, and draw accuracy against model seconds a sample.
+
+    Each combination is a run of its own below --out, which `eval report` and `eval compare` read; the same command goes
+    on after any interruption. Beside them: sweep.html, sweep.svg, sweep.png, sweep.md and sweep.json.
+    """
+    from dataclasses import replace
+
+    from ..training.interrupt import until_interrupted
+    from .limited_source import LimitedSource
+    from .report.sweep_page import write_sweep
+    from .suites.open import open_suite
+    from .sweep import cells_of, parse_grid, sweep_json
+    from .sweep_run import plan, run_cells
+
+    axes = parse_grid(grid)
+    if dtype != "auto" and "dtype" in axes:
+        raise BadRequest("--dtype and --grid dtype=.. say the same thing twice: leave one out")
+    cells = cells_of(axes)
+    opened = open_suite(suite, data, skip_bad=skip_bad)
+    if limit is not None:
+        opened = replace(opened, samples=opened.samples[:limit], skipped=())
+    base = LimitedSource(model=model, device=device, dtype=dtype, seed=seed, threads=threads)
+    with people().status(f"{len(cells)} runs of {len(opened.samples)} samples"):
+        planned = plan(cells, opened, base, limit)
+    with until_interrupted() as stop:
+        results = run_cells(
+            planned, opened, out, stop=stop, console=None if as_json else people(), fresh=fresh
+        )
+    if results is None:
+        people().print(f"stopped: the same command goes on in {out}", highlight=False, markup=False, soft_wrap=True)
+        raise typer.Exit(STOPPED)
+    told = sweep_json(opened.name, results)
+    written = write_sweep(told, out)
+    if as_json:
+        print_json(told | {"page": str(written)})
+        return
+    for number, cell in enumerate(told["cells"], start=1):
+        cost = "-" if cell["cost_s"] is None else f"{cell['cost_s']:.3g} s"
+        star = "*" if cell["on_front"] else " "
+        people().print(f"{star} {number:2} {cell['accuracy']:6.1%} {cost:>8}  {cell['name']}", highlight=False)
+    people().print(f"* none is as cheap and better; {written}", highlight=False, markup=False, soft_wrap=True)
