@@ -18,6 +18,7 @@ from .trajectory import Step
 LIGHT, DARK, ACCENT, FAILED = (255, 255, 255), (20, 20, 24), (255, 64, 96), (255, 176, 0)
 COOL, HOT = (70, 90, 255), (255, 60, 30)  # of a heat map: where the place may be, and where it is likeliest
 SURVEY, CROP, CHOSEN = (150, 190, 255), (255, 200, 40), (60, 230, 110)  # frames of the zoom path
+LARGEST_SHARE = 0.25  # of a frame, of what a label has to leave free
 Colour = tuple[int, int, int]
 
 
@@ -29,6 +30,7 @@ class Mark:
     x_px: float | None = None
     y_px: float | None = None
     colour: Colour = ACCENT
+    box: Region | None = None  # what lies there, which a label would hide
 
 
 def draw(frame: Frame, marks: Sequence[Mark]) -> Image.Image:
@@ -93,8 +95,19 @@ def draw_step(step: Step) -> Image.Image:
     label = f"{step.index + 1}. {said}{sure}"
     points = [] if step.action is None else list(action_points(step.action))
     marks = [Mark(label="", x_px=point.x_px, y_px=point.y_px, colour=colour) for point in points]
-    labelled = replace(marks.pop(), label=label) if marks else Mark(label=label, colour=colour)
+    labelled = replace(marks.pop(), label=label, box=_box_of(step)) if marks else Mark(label=label, colour=colour)
     return draw(frame, [*marks, labelled])
+
+
+def _box_of(step: Step) -> Region | None:
+    """Of the element that was pointed at, unless it is a large part of the screen."""
+    element = None if step.surroundings is None else step.surroundings.element
+    size = step.before.size
+    if element is None or step.action is None or len(action_points(step.action)) > 1:
+        return None
+    if element.width_px * element.height_px > LARGEST_SHARE * size.width_px * size.height_px:
+        return None
+    return Region(element.left_px, element.top_px, max(element.width_px, 0), max(element.height_px, 0))
 
 
 def strip(pictures: Sequence[Image.Image], *, columns: int = 3, width_px: int = 480, gap_px: int = 8) -> Image.Image:
@@ -195,14 +208,38 @@ def _label(pen: ImageDraw.ImageDraw, size: tuple[int, int], mark: Mark) -> None:
     left_px, top_px, right_px, bottom_px = pen.textbbox((0, 0), text, font=font)
     pad_px = 4 * unit_px
     width_px, height_px = right_px - left_px + 2 * pad_px, bottom_px - top_px + 2 * pad_px
-    x_px, y_px = (pad_px, pad_px) if mark.x_px is None or mark.y_px is None else (mark.x_px, mark.y_px)
-    if mark.x_px is not None:
-        x_px += 16 * unit_px
-        y_px -= height_px / 2
-    if x_px + width_px > size[0] and mark.x_px is not None:
-        x_px = mark.x_px - 16 * unit_px - width_px
-    x_px = min(max(0.0, x_px), max(0.0, size[0] - width_px - 1))
-    y_px = min(max(0.0, y_px), max(0.0, size[1] - height_px - 1))
+    x_px, y_px = _label_place(size, mark, width_px, height_px, unit_px)
     box = (x_px, y_px, x_px + width_px, y_px + height_px)
     pen.rounded_rectangle(box, radius=pad_px, fill=DARK, outline=mark.colour, width=max(1, round(unit_px)))
     pen.text((x_px + pad_px - left_px, y_px + pad_px - top_px), text, font=font, fill=LIGHT)
+
+
+def _label_place(
+    size: tuple[int, int], mark: Mark, width_px: float, height_px: float, unit_px: float
+) -> tuple[float, float]:
+    """Left and top of a label: right of what is marked, left of it, above or below, where it first hides none of it."""
+
+    def moved(place: tuple[float, float]) -> tuple[float, float]:
+        x_px, y_px = place
+        return (
+            min(max(0.0, x_px), max(0.0, size[0] - width_px - 1)),
+            min(max(0.0, y_px), max(0.0, size[1] - height_px - 1)),
+        )
+
+    if mark.x_px is None or mark.y_px is None:
+        return moved((4 * unit_px, 4 * unit_px))
+    gap_px = 16 * unit_px
+    left, top, right, bottom = mark.x_px - gap_px, mark.y_px - gap_px, mark.x_px + gap_px, mark.y_px + gap_px
+    if mark.box is not None:
+        left, right = min(left, mark.box.left_px), max(right, mark.box.left_px + mark.box.width_px)
+        top, bottom = min(top, mark.box.top_px), max(bottom, mark.box.top_px + mark.box.height_px)
+    left, top, right, bottom = left - unit_px, top - unit_px, right + unit_px, bottom + unit_px
+    x_px, y_px = mark.x_px - width_px / 2, mark.y_px - height_px / 2
+    places = ((right, y_px), (left - width_px - 1, y_px), (x_px, top - height_px - 1), (x_px, bottom))
+
+    def hidden(place: tuple[float, float]) -> float:
+        x_px, y_px = moved(place)
+        across = min(x_px + width_px, right) - max(x_px, left)
+        return max(across, 0.0) * max(min(y_px + height_px, bottom) - max(y_px, top), 0.0)
+
+    return moved(min(places, key=hidden))

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from .kimi_vl import KimiVL
     from .kv_cache import LatentCache
     from .remote import RemoteConfig, RemoteEngine, RemoteWarning, open_remote
+    from .remote_http import HttpConfig
     from .sampling import SamplingConfig
     from .tokenizer import StreamDecoder, Tokenizer, write_tiktoken_model
     from .weights import load_model, load_weights, save_checkpoint
@@ -60,6 +61,7 @@ _HOME = {
     "GeneratedToken": "writing",
     "Generation": "generation",
     "Grammar": "grammar",
+    "HttpConfig": "remote_http",
     "ImageConfig": "config",
     "ImagePatches": "image",
     "ImageTransform": "image",
@@ -123,6 +125,7 @@ __all__ = [
     "GeneratedToken",
     "Generation",
     "Grammar",
+    "HttpConfig",
     "ImageConfig",
     "ImagePatches",
     "ImageTransform",

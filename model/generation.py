@@ -47,6 +47,12 @@ class Generation:
     vision_s: float
     prefill_s: float
     decode_s: float
+    counted: int | None = None  # tokens of the reply as a server counts them, the one that ended it too
+
+    @property
+    def num_tokens(self) -> int:
+        """Of the reply: what was paid for, shown as `tokens` or not."""
+        return len(self.tokens) if self.counted is None else self.counted
 
 
 class Replies:

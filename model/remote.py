@@ -28,8 +28,8 @@ from .remote_address import RemoteAddress
 from .remote_http import HttpClient, HttpConfig
 from .remote_model import RemoteModel
 from .remote_probe import Abilities, find_model, probe
-from .remote_reply import NO_ID, parts_of, read_completion, tokens_of
-from .remote_wire import DataUris, message_fields, sampling_fields
+from .remote_reply import NO_ID, empty_generation, parts_of, read_completion, tokens_of
+from .remote_wire import DataUris, after_thought, message_fields, sampling_fields
 from .sampling import SamplingConfig
 from .writing import GeneratedToken
 
@@ -95,9 +95,14 @@ class RemoteEngine:
         return image_transform(width_px, height_px, self.config.image)
 
     def generate(self, messages: Sequence[Message], sampling: SamplingConfig | None = None) -> Generation:
-        """The whole reply. Raises BadImage and ContextTooLong, and NoRemote where the server gives none."""
+        """The whole reply. Raises BadImage and ContextTooLong, and NoRemote where the server gives none.
+
+        Empty, and nothing is asked, where a reply is to be continued and the server cannot do that.
+        """
         sampling = sampling or SamplingConfig()
         image_tokens = self._image_tokens(messages)
+        if messages and messages[-1].open and not self.abilities.continues:
+            return empty_generation(image_tokens)
         body = self._body(messages, sampling)
         started_s = time.perf_counter()
         try:
@@ -160,10 +165,10 @@ class RemoteEngine:
         body = {"model": self.address.model} | message_fields(messages, self._uris) | sampling_fields(sampling)
         if self.abilities.logprobs:
             body |= {"logprobs": True, "top_logprobs": self.abilities.top_logprobs}
-        # A server's grammar begins with the reply's first token, which would forbid a thought.
-        if sampling.grammar is not None and self.abilities.grammar is not None and not sampling.may_think:
+        if sampling.grammar is not None and self.abilities.grammar is not None:
             with suppress(BadGrammar):  # this server has no field for this kind: said when it was opened
-                body |= remote_fields(sampling.grammar, server=self.abilities.grammar)
+                grammar = after_thought(sampling.grammar) if sampling.may_think else sampling.grammar
+                body |= remote_fields(grammar, server=self.abilities.grammar)
         return body
 
     def _image_tokens(self, messages: Sequence[Message]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 from .chat import Message, Picture
 from .errors import BadGrammar, NoRemote, RemoteRefused
@@ -32,6 +32,11 @@ class Abilities:
     logprobs: bool
     top_logprobs: int
     remarks: tuple[str, ...] = ()
+
+    @property
+    def continues(self) -> bool:
+        """Whether it goes on with a reply that was begun for it: no part of OpenAI's own protocol."""
+        return self.server != "openai"
 
 
 def find_model(client: HttpClient, address: RemoteAddress) -> tuple[RemoteAddress, RemoteModel, Mapping[str, Any]]:
@@ -99,9 +104,7 @@ def probe(
         )
     shown = bool((choice.get("logprobs") or {}).get("content")) and "top_logprobs" in sent
     if not shown:
-        remarks.append(
-            "the server tells no log-probabilities: there is no confidence, no heat map, and nothing to zoom by"
-        )
+        remarks.append("the server tells no log-probabilities: there is no confidence and no heat map")
     model, remark = _counted(model, reply.prompt_tokens)
     remarks += [remark] if remark else []
     abilities = Abilities(
@@ -166,8 +169,12 @@ def _server(
             older = isinstance(version, str) and _before_0_12(version)
             return "vllm", _text(version), "vllm-before-0.12" if older else "vllm"
         case "sglang":
-            told = _told(client, f"{address.root}/get_server_info") or _told(client, f"{address.root}/server_info")
-            knows_lark = told.get("grammar_backend") == "llguidance"
+            told = _told(client, f"{address.root}/server_info") or _told(client, f"{address.root}/get_server_info")
+            started = told.get("server_args")
+            knows_lark = "llguidance" in (
+                told.get("grammar_backend"),
+                cast("Mapping[str, Any]", started).get("grammar_backend") if isinstance(started, dict) else None,
+            )
             return "sglang", _text(told.get("version")), "sglang-llguidance" if knows_lark else "sglang"
         case _:
             return "openai", None, "openai"

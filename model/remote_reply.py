@@ -53,7 +53,7 @@ def read_completion(
         tokens=tokens_of(choice, content, watch),
         finish_reason=FINISHED[reason],
         forced_tokens=0,
-        passes=int(usage.get("completion_tokens") or 0),
+        passes=0,
         prompt_tokens=int(usage.get("prompt_tokens") or 0),
         image_tokens=image_tokens,
         cached_tokens=int(details.get("cached_tokens") or 0),
@@ -61,7 +61,14 @@ def read_completion(
         vision_s=0.0,
         prefill_s=0.0,
         decode_s=took_s,
+        counted=usage.get("completion_tokens"),
     )
+
+
+def empty_generation(image_tokens: int) -> Generation:
+    """What is there where nothing was asked."""
+    silent = {"choices": [{"message": {}, "finish_reason": "stop"}]}
+    return read_completion(silent, url="", stop=(), watch=(), image_tokens=image_tokens, took_s=0.0)
 
 
 def parts_of(message: Mapping[str, Any]) -> tuple[str, str]:

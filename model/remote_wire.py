@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import re
 from collections import OrderedDict
 from collections.abc import Sequence
 from threading import Lock
@@ -13,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from .errors import BadImage
+from .chat import THINK_CLOSE, THINK_OPEN
+from .errors import BadGrammar, BadImage
+from .grammar import Grammar
 
 if TYPE_CHECKING:
     from .chat import Message, Picture
@@ -72,6 +75,23 @@ def sampling_fields(sampling: SamplingConfig) -> dict[str, Any]:
         "seed": sampling.seed,
     }
     return fields | ({"stop": list(sampling.stop)} if sampling.stop else {})
+
+
+def after_thought(grammar: Grammar) -> Grammar:
+    """The grammar with a thought in its marks allowed before the answer: a server's holds from the first token on.
+
+    BadGrammar for one that is no Lark, or whose rule `start` is more than its beginning.
+    """
+    unquoted = re.sub(r'"(?:[^"\\\n]|\\.)*"', "", grammar.text)
+    if grammar.kind != "lark" or len(re.findall(r"\bstart\b", unquoted)) != 1:
+        raise BadGrammar("a server can only be told of a thought before a Lark grammar whose start no other rule uses")
+    answer = re.sub(r"(?m)^start(?=\s*:)", "answer_after_thought", grammar.text, count=1)
+    return Grammar(
+        f"start: thought_before? answer_after_thought\n"
+        f'thought_before: "{THINK_OPEN}" thought_text THOUGHT_GAP?\n'
+        f'thought_text[suffix="{THINK_CLOSE}"]: /(?s:.*)/\n'
+        f"THOUGHT_GAP: /[ \\n]+/\n{answer}\n"
+    )
 
 
 def _message(message: Message, uris: DataUris) -> dict[str, Any]:

@@ -34,7 +34,6 @@ ModelFlag = Annotated[
     typer.Option(
         "--model",
         envvar="MOONHAND_MODEL",
-        metavar="nano|FOLDER|openai:URL#NAME",
         help="'nano', the folder of a checkpoint, or a model behind an OpenAI-compatible server (vLLM, SGLang), such "
         "as openai:http://localhost:8000/v1#moonshotai/Kimi-VL-A3B-Instruct; its key comes from MOONHAND_API_KEY.",
     ),

@@ -49,6 +49,28 @@ def screen_of(recorded: Mapping[str, Any], flags: Mapping[str, Any], *, asks: bo
     raise BadRequest(f"{said} give --url, --desktop or --virtual")
 
 
+def with_a_page(recording: Recording, flags: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The recorded screen; of an import that does not tell it, the page of its first step. BadRequest where no step
+    tells one either.
+    """
+    from ..envs import Navigate
+
+    recorded: Mapping[str, Any] = recording.run.get("env") or {}
+    imported: object = recording.run.get("imported_from")
+    if not imported or any(recorded.get(name) or flags.get(name) is not None for name in SCREENS):
+        return recorded
+    for step in recording.steps:
+        told = None if step.surroundings is None else step.surroundings.url
+        page = step.action.url if isinstance(step.action, Navigate) else told
+        if page:
+            return {**recorded, "url": page}
+    made_by = cast(Mapping[str, Any], imported).get("format") if isinstance(imported, Mapping) else None
+    origin = f" from {made_by}" if made_by else ""
+    raise BadRequest(
+        f"the import{origin} does not say where it was done: give --url URL for the page, --desktop or --virtual WxH"
+    )
+
+
 def left_out(recorded: Mapping[str, Any], flags: Mapping[str, Any], *, asks: bool = False) -> str:
     """The flags, as they are typed, for what was recorded, is never taken from a file, and was not given."""
     given = {name for name, value in flags.items() if value is not None}

@@ -71,7 +71,10 @@ def record(
     region: RegionFlag = None,
     window: WindowFlag = None,
 ) -> None:
-    """Watch a person do it, and keep every action with the frame before it. Ctrl-C or ctrl+alt+escape ends it."""
+    """Watch a person do it, and keep every action with the frame before it.
+
+    Ctrl-C or ctrl+alt+escape ends it: that is how a recording is meant to end, so the exit code is 0 then.
+    """
     from ..agent import Trajectory, new_run_folder
     from ..agent.human import Demonstration
     from .open_screen import ScreenChoice

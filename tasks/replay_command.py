@@ -7,7 +7,7 @@ from collections.abc import Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -29,9 +29,23 @@ from .console import (
     print_json,
 )
 from .errors import BadRequest
-from .kept_screen import approval_of, left_out, moved_pages, screen_of
+from .kept_screen import approval_of, left_out, moved_pages, screen_of, with_a_page
+from .replay_checks import check_secrets, check_values, check_whole, name_texts, pair
+from .replay_flags import (
+    AskFlag,
+    DamagedFlag,
+    KeptApproveFlag,
+    KeptDialogsFlag,
+    KeptScaleFlag,
+    KeptSurfaceFlag,
+    ModeFlag,
+    NameFlag,
+    OutFlag,
+    SetFlag,
+    SpeedFlag,
+    WaitFlag,
+)
 from .screen_flags import (
-    SAFETY,
     AllowFlag,
     AttachFlag,
     ChromiumFlag,
@@ -61,58 +75,6 @@ if TYPE_CHECKING:
     from .open_screen import ScreenChoice
 
 STATUS_CODES = {"finished": OK, "stopped": STOPPED, "needs_user": NEEDS_USER}  # every other status: it was not done
-
-ModeFlag = Annotated[
-    Literal["exact", "anchored", "reground"],
-    typer.Option(
-        "--mode",
-        help="exact: all must be where it was, at the recorded pace; anchored: targets are waited for, and followed "
-        "where they moved; reground: and a model is asked where that fails.",
-    ),
-]
-SetFlag = Annotated[
-    list[str] | None, typer.Option("--set", metavar="NAME=TEXT", help="Another text for a variable. Repeatable.")
-]
-NameFlag = Annotated[
-    list[str] | None,
-    typer.Option("--name", metavar="STEP=NAME", help="Make the text that a step types a variable, and leave."),
-]
-SpeedFlag = Annotated[
-    float | None,
-    typer.Option("--speed", min=0.01, help="Of the recorded pace. (default: 1 for exact; the others do not wait)"),
-]
-WaitFlag = Annotated[
-    float,
-    typer.Option("--wait", min=0, help="Seconds that a target which is not there yet is waited for; not in exact."),
-]
-AskFlag = Annotated[
-    bool, typer.Option("--ask", help="Ask what to do where a step cannot be verified: do it, skip it, or stop.")
-]
-KeptScaleFlag = Annotated[
-    float | None, typer.Option("--scale", min=0.25, max=8, help="Device px per CSS px. (default: as recorded)")
-]
-KeptSurfaceFlag = Annotated[
-    Literal["headless", "window", "kiosk"] | None,
-    typer.Option("--surface", help="headless, window or kiosk. (default: as recorded)"),
-]
-KeptDialogsFlag = Annotated[
-    Literal["dismiss", "accept", "ask"] | None,
-    typer.Option("--dialogs", help="Answer to confirm() and prompt(). (default: as recorded)"),
-]
-KeptApproveFlag = Annotated[
-    Literal["never", "sensitive", "always"] | None,
-    typer.Option(
-        "--approve",
-        help="Ask before an action, as in `moonhand run`. (default: as recorded)",
-        rich_help_panel=SAFETY,
-    ),
-]
-DamagedFlag = Annotated[
-    bool, typer.Option("--damaged", help="Replay what can be read of a recording that is not whole.")
-]
-OutFlag = Annotated[
-    Path | None, typer.Option("--out", help="Folder of the replay's own trajectory. (default: a new one under ./runs)")
-]
 
 
 def replay(
@@ -162,14 +124,14 @@ def replay(
     """
     from ..agent import new_run_folder, read_trajectory
 
-    with plain_errors(as_json):
+    with plain_errors(as_json), _told_when_stopped(as_json):
         if step and approve is not None:
             raise BadRequest("--step asks before every action: leave out --approve")
         recorded = read_trajectory(recording)
         if name:
-            _name(recorded, name, as_json)
+            name_texts(recorded, name, as_json)
         if not damaged:
-            _check_whole(recorded)
+            check_whole(recorded)
         folder = out or new_run_folder("runs")
         flags: dict[str, Any] = {
             "url": url,
@@ -193,11 +155,11 @@ def replay(
             "downloads": downloads or folder / "downloads",
             "dialogs": dialogs,
         }
-        given = dict(_pair(one, "--set") for one in values or ())
-        _check_values(recorded, given)
-        _check_secrets(recorded, given)
+        given = dict(pair(one, "--set") for one in values or ())
+        check_values(recorded, given)
+        check_secrets(recorded, given)
         asks_about = "always" if step else approve or approval_of(recorded)
-        made_on, asks = recorded.run.get("env") or {}, asks_about != "never"
+        made_on, asks = with_a_page(recorded, flags), asks_about != "never"
         choice = screen_of(made_on, flags, asks=asks)
         if repeat := left_out(made_on, flags, asks=asks):
             said = f"not taken from the recording; to repeat it, where you trust it: {repeat}"
@@ -295,6 +257,18 @@ def _replay(
 
 
 @contextmanager
+def _told_when_stopped(as_json: bool) -> Generator[None]:
+    """In JSON too, where Ctrl-C comes before there is a trajectory that could tell."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if as_json:
+            told = {"status": "stopped", "success": None, "steps": 0, "trajectory": None, "answer": "", "error": None}
+            print_json(told)
+        raise
+
+
+@contextmanager
 def _opened(choice: ScreenChoice) -> Generator[Env]:
     from ..envs import Unreachable
     from .open_screen import open_screen
@@ -317,76 +291,6 @@ def _say(
     for line in (error, f"trajectory: {folder}"):
         if line:
             console.print(line, highlight=False, markup=False, soft_wrap=True)
-
-
-def _name(recorded: Recording, names: list[str], as_json: bool) -> NoReturn:
-    from ..agent.replay import name_variable
-
-    told: dict[str, Any] = {}
-    taken = {name: variable.step + 1 for name, variable in recorded.variables.items()}
-    for one in names:
-        number, name = _pair(one, "--name", "STEP=NAME such as 3=email")
-        if not number.isdecimal() or int(number) < 1:
-            raise BadRequest(f"--name {one}: give the step by its number, as in 3=email")
-        if taken.setdefault(name, int(number)) != int(number):
-            raise BadRequest(f"--name {one}: {name} is the text of step {taken[name]} already: take another name")
-        try:
-            variable = name_variable(recorded, name, int(number) - 1)
-        except ValueError as error:
-            raise BadRequest(f"--name {one}: {error}") from error
-        told[name] = asdict(variable)
-        people().print(
-            f"{name}: the text of step {number}, {variable.default!r} unless --set {name}=TEXT says otherwise",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
-        )
-    if as_json:
-        print_json({"variables": told})
-    raise typer.Exit(OK)
-
-
-def _check_whole(recorded: Recording) -> None:
-    """TrajectoryError where steps or pictures are missing: the rest, done alone, may do what nobody has shown."""
-    from ..agent import TrajectoryError
-
-    problems = list(recorded.problems)
-    if recorded.result is not None and recorded.result.steps > len(recorded.steps) and not problems:
-        problems.append(f"{recorded.result.steps} steps were made, {len(recorded.steps)} can be read")
-    if problems:
-        raise TrajectoryError(
-            f"the recording is damaged: {problems[0]}: `moonhand traj check {recorded.path}` says more, and --damaged "
-            "replays what can be read"
-        )
-
-
-def _check_secrets(recorded: Recording, given: Mapping[str, str]) -> None:
-    """BadRequest where a secret that will be typed has no value here."""
-    from ..envs import TypeText, UnsupportedAction, find_secret
-    from ..envs.secrets import Secrets
-
-    texts = [step.action.text for step in recorded.steps if isinstance(step.action, TypeText)]
-    try:
-        Secrets(find_secret).fill("\n".join([*texts, *given.values()]))
-    except UnsupportedAction as error:
-        raise BadRequest(f"the recording types a secret: {error}") from error
-
-
-def _check_values(recorded: Recording, given: Mapping[str, str]) -> None:
-    """BadRequest for a variable that the recording does not have."""
-    from ..agent.replay import values_of
-
-    try:
-        values_of(recorded, given)
-    except ValueError as error:
-        raise BadRequest(f"--set: {error}") from error
-
-
-def _pair(text: str, flag: str, form: str = "NAME=TEXT") -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not name.strip() or not equals:
-        raise BadRequest(f"{flag} {text!r} is not {form}")
-    return name.strip(), value
 
 
 def _locate(model: ModelChoice, profile: str | None) -> Locate:

@@ -13,6 +13,8 @@ if [ $# -gt 0 ]; then
 else
     # Much of a test of screens is waiting: one worker more than there are cores. Each keeps whole files together.
     workers=$(($(nproc) + 1))
+    # Each worker rewrites every test file, and each program that a test starts compiles ours, where nothing is kept.
+    unset PYTHONDONTWRITEBYTECODE
     OMP_NUM_THREADS=1 "$bin/python" -m pytest -n "$((workers < 8 ? workers : 8))" --dist loadfile --no-loadscope-reorder \
         -o faulthandler_exit_on_timeout=true # a test that hangs costs its worker, not the whole run
 fi

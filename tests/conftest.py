@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping
@@ -15,6 +16,16 @@ from moonhand.envs import INSTALL_CHROMIUM, NoDisplay, Size, VirtualDisplay, fin
 
 LONGEST_FIRST = ("model/test_kernels.py", "test_packaging.py")  # 20 s of one test: under tests/, as the next
 SCREENS_FIRST = ("envs", "tasks")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Thousands of tests are made and none thrown away: to look for garbage among them takes each worker a second."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
 
 
 @pytest.hookimpl(trylast=True)

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ BELOW = {"tasks": {"agent", "model", "envs"}, "agent": {"model", "envs"}, "model
 HOMES = {  # library -> the folders or files that may import it
     "torch": ("model/", "tasks/doctor_model.py", "tasks/model_bench/"),  # the doctor asks whether it imports
     "triton": ("model/kernels",),
+    "httpx2": ("model/remote_http.py",),
+    "ray": ("tasks/evals/executors/ray.py",),
     "transformers": ("tasks/model_bench/peer",),  # whom the bench measures beside
     "tiktoken": ("model/",),
     "safetensors": ("model/",),
@@ -39,8 +42,13 @@ BANNED = ("agent", "envs", "model", "tasks")  # only as moonhand.X or relative
 SOURCES = sorted(path for layer in BELOW for path in (ROOT / layer).rglob("*.py"))
 
 
-def imported(path: Path) -> Iterator[str]:
+@cache
+def imported(path: Path) -> frozenset[str]:
     """Absolute names of what a file imports, wherever in the file: `..envs` of agent/loop.py is `moonhand.envs`."""
+    return frozenset(_imported(path))
+
+
+def _imported(path: Path) -> Iterator[str]:
     folders = ("moonhand", *path.relative_to(ROOT).parts[:-1])
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         match node:

@@ -25,6 +25,7 @@ from moonhand.envs import (
 )
 
 pytestmark = pytest.mark.browser
+SLOW = pytest.mark.slow  # beside others that are tried always
 AT_ONCE = ReplayConfig(wait_s=0.3, heal_after_s=0.1, reads=False)
 HEAD = "<!doctype html><style>body{margin:0;font:16px sans-serif}button,input{width:200px;height:40px}</style>"
 
@@ -80,10 +81,10 @@ REMOVE: tuple[Action, ...] = (
 @pytest.mark.parametrize(
     ("now", "values", "answer"),
     [
-        ("'Ada?'", {}, True),
+        pytest.param("'Ada?'", {}, True, marks=SLOW),
         ("'all, Ada too?'", {}, None),  # the page asks for more
         ("who.value + '?'", {"who": "Grace"}, True),  # another text, typed by the replay
-        ("'Ada?'", {"who": "Grace"}, None),  # and not in the dialog
+        pytest.param("'Ada?'", {"who": "Grace"}, None, marks=SLOW),  # and not in the dialog
     ],
     ids=["same", "other", "variable", "not the variable"],
 )
@@ -117,7 +118,9 @@ OPENS = '<button onclick="other = window.open(\'second.html\')">Open</button><bu
 PRESSED = "<button onclick=\"document.title = 'pressed'\">Yes</button>"
 
 
-@pytest.mark.parametrize("last", [SwitchTab(index=1), CloseTab(index=1)], ids=["switch", "close"])
+@pytest.mark.parametrize(
+    "last", [SwitchTab(index=1), pytest.param(CloseTab(index=1), marks=SLOW)], ids=["switch", "close"]
+)
 def test_a_tab_that_shows_another_page_is_neither_gone_to_nor_closed(
     env: BrowserEnv, tmp_path: Path, last: Action
 ) -> None:
@@ -136,6 +139,7 @@ def test_a_tab_that_shows_another_page_is_neither_gone_to_nor_closed(
     assert env.evaluate("document.title") == ""
 
 
+@SLOW
 def test_a_tab_that_shows_the_same_page_is_gone_to(env: BrowserEnv, tmp_path: Path) -> None:
     pages = {"page": OPENS.format("0"), "second": PRESSED}
     actions = (Click(x_px=100, y_px=20), SwitchTab(index=0), SwitchTab(index=1), Click(x_px=100, y_px=20))

@@ -12,6 +12,7 @@ from moonhand.agent.replay import ReplayConfig, name_variable, replay_to_end
 from moonhand.envs import Action, BrowserConfig, BrowserEnv, Click, Drag, Navigate, Point, PressKeys, Size, TypeText
 
 pytestmark = pytest.mark.browser
+SLOW = pytest.mark.slow  # beside others that are tried always
 STYLE = (
     "<style>body{margin:0;font:16px sans-serif}.r{display:flex;justify-content:space-between;width:1240px;"
     "padding:14px}</style><script>var out=[]</script>"
@@ -133,14 +134,21 @@ DROP = (Drag(path=(Point(60, 30), Point(100, 80), Point(140, 130))),)
         (rows(["Alice", "Bob"]), rows(["Zed", "Bob"]), DELETE, {}, ("diverged", "")),
         (plans([1, 2]), plans([1, 2]), PLAN, {"qty": "2"}, ("finished", "1")),
         (board(["Done", "Rejected"]), board(["Rejected", "Done"]), DRAG, {}, ("diverged", "")),
-        (places(["keep", "bin"]), places(["keep", "bin"]), DROP, {}, ("finished", "keep")),
+        pytest.param(places(["keep", "bin"]), places(["keep", "bin"]), DROP, {}, ("finished", "keep"), marks=SLOW),
         (places(["keep", "bin"]), places(["bin", "keep"]), DROP, {}, ("diverged", "")),  # which look the same
         (places(["keep", "bin"]), f"<br>{places(['keep', 'bin'])}", DROP, {}, ("finished", "keep")),  # moved
-        (places(["keep", "bin"]), f"<br>{places(['bin', 'keep'])}", DROP, {}, ("diverged", "")),
+        pytest.param(places(["keep", "bin"]), f"<br>{places(['bin', 'keep'])}", DROP, {}, ("diverged", ""), marks=SLOW),
         (preview("value"), preview("value"), NAME, {"name": "Grace"}, ("finished", "GraceGrace")),
         (preview("value"), preview('"Adam"'), NAME, {"name": "Grace"}, ("diverged", "Grace")),
-        (clobbered(rows(["Ann", "Bob"])), clobbered(rows(["Ann", "Bob"])), DELETE, {}, ("finished", "Ann")),
-        (rows(["Ann", "Bob"]), clobbered(rows(["Zed", "Bob"])), DELETE, {}, ("diverged", "")),
+        pytest.param(
+            clobbered(rows(["Ann", "Bob"])),
+            clobbered(rows(["Ann", "Bob"])),
+            DELETE,
+            {},
+            ("finished", "Ann"),
+            marks=SLOW,
+        ),
+        pytest.param(rows(["Ann", "Bob"]), clobbered(rows(["Zed", "Bob"])), DELETE, {}, ("diverged", ""), marks=SLOW),
         (rows(["Ann"]), clobbered(f"<br>{rows(['Ann'])}"), DELETE, {}, ("finished", "Ann")),
         (wide(10, 100), wide(163, 217), FIELD, {}, ("finished", "4985")),  # not slipped along it
         (mails(["spam", "boss"]), mails(["boss", "spam"]), (PressKeys(keys=("delete",)),), {}, ("diverged", "")),

@@ -3,11 +3,11 @@
 It stops at the first step whose target cannot be verified, and says what differs.
 """
 
+from .config import Mode, ReplayConfig
 from .divergence import Divergence, Kind
 from .patch import Patch, accept, read_patches, reject
 from .replay import replay, replay_to_end
 from .report import REPORT_FILE, Verdict, read_report
-from .run import Mode, ReplayConfig
 from .variables import name_variable, values_of
 
 __all__ = [

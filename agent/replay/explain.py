@@ -8,8 +8,9 @@ from ...envs import Element, Frame, Region
 from ...envs.change import changed_tiles, regions_of
 from .alike import FLAT, Box, Place, gray
 from .divergence import Divergence
+from .evidence import Probe
 from .kin import describe_element, is_within, with_put
-from .ladder import Ladder, Probe
+from .ladder import Ladder
 from .target import Target
 from .way import end_kinship
 

@@ -5,29 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
 
 from ...envs import Action, Element, Env, Frame, Point, Surroundings, action_points
-from ...envs.change import where_changed
 from ..target import Target as Located
-from .alike import Place, is_alike, without
-from .anchor import ACROSS, NEAR, ROW, WIDE, anchor_of
+from .alike import Place, is_alike
+from .anchor import WIDE, anchor_of
 from .divergence import Found, How, Kind
-from .kin import Kinship, has_own_selector, is_anonymous, is_kin, is_told_apart, kinship, shares_selector
+from .evidence import Probe, is_by_element, is_here, is_one, is_same_around, is_same_box, is_same_frame, is_sure
+from .kin import Kinship, is_anonymous, is_kin, is_told_apart, kinship
 from .target import Target
 from .way import end_kinship, is_end
 from .words import Line, Reader, load_reader, only_line
 
 MOST_PROBES = 8  # places that the page is asked about, where pixels do not tell
 Locate = Callable[[Frame, str], Located]
-
-
-class Probe(NamedTuple):
-    """What the page tells of a place."""
-
-    place: Place
-    live: Surroundings
-    kin: Kinship
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,17 +40,17 @@ class Ladder:
         if here.kin == "silent" or self._is_named_as_recorded(target, frame):
             return None
         is_hidden = target.anchor.is_hidden
-        if not is_hidden and here.kin in ("same", "unknown") and self._is_same_frame(target, frame):
+        if not is_hidden and here.kin in ("same", "unknown") and is_same_frame(target, frame):
             return Found(points=target.points, surroundings=here.live)  # all of it
-        if here.kin == "doubtful" and not target.typed and self._is_same_frame(target, frame, exactly=True):
+        if here.kin == "doubtful" and not target.typed and is_same_frame(target, frame, exactly=True):
             return Found(points=target.points, surroundings=here.live)
         if frame.size != target.step.before.size and frame.scale != target.step.before.scale:
             return None
         if is_hidden:
-            return _found_at(target, frame, here) if self._is_by_element(target, frame, here) else None
+            return _found_at(target, frame, here) if is_by_element(target, frame, here) else None
         live_HW3, anchor = frame.pixels_HW3, target.anchor
         at_place = anchor.is_at(live_HW3, 0, 0)
-        if at_place and here.kin in ("same", "unknown") and self._is_here(target, frame, here):
+        if at_place and here.kin in ("same", "unknown") and is_here(target, frame, here):
             return _found_at(target, frame, here)
         places = [place for place in anchor.seen_in(frame) if (place.dx, place.dy) != (0, 0)]
         probes = [here] if at_place else []
@@ -68,7 +59,7 @@ class Ladder:
         if any(probe.kin == "silent" for probe in probes):
             return None
         probes = [probe for probe in probes if probe.kin in ("same", "unknown")]
-        sure = [probe for probe in probes if self._is_sure(target, frame, probe, is_alone=len(probes) == 1)]
+        sure = [probe for probe in probes if is_sure(target, frame, probe, is_alone=len(probes) == 1)]
         if len(sure) != 1:
             return None
         return _found_at(target, frame, sure[0])
@@ -108,13 +99,13 @@ class Ladder:
         recorded, now = target.element, live.element
         kin = self._kin(target, now)
         if target.step.surroundings is None or target.step.surroundings.url is None:
-            is_right = self._is_same_around(target, frame)
+            is_right = is_same_around(target, frame)
         elif recorded is None or now is None:
-            is_right = recorded is None and now is None and self._is_same_frame(target, frame)
+            is_right = recorded is None and now is None and is_same_frame(target, frame)
         elif kin == "doubtful":
-            is_right = not target.typed and self._is_same_frame(target, frame, exactly=True)
+            is_right = not target.typed and is_same_frame(target, frame, exactly=True)
         else:
-            is_right = kin == "same" and self._is_one(target, frame, recorded, now)
+            is_right = kin == "same" and is_one(target, frame, recorded, now)
         return Found(points=(), surroundings=live) if is_right else live
 
     def probe(self, target: Target, place: Place) -> Probe:
@@ -124,7 +115,7 @@ class Ladder:
 
     def is_same_frame(self, target: Target, frame: Frame) -> bool:
         """Whether the whole screen looks as it did, all of it."""
-        return not target.hidden and self._is_same_frame(target, frame, exactly=True)
+        return not target.hidden and is_same_frame(target, frame, exactly=True)
 
     def is_still(self, then: Frame, now: Frame, known: Surroundings | None, action: Action) -> bool:
         """Whether what somebody was asked about is there yet: what the page tells of it, and all around it."""
@@ -183,89 +174,8 @@ class Ladder:
         if looks_same and not target.anchor.is_at(frame.pixels_HW3, dx, dy):
             return probe
         there = self.probe(target, place)
-        is_it = there.kin == "same" and there.live.element is not None and _is_same_box(live, there.live.element)
+        is_it = there.kin == "same" and there.live.element is not None and is_same_box(live, there.live.element)
         return there if is_it else probe
-
-    def _is_one(self, target: Target, frame: Frame, recorded: Element, live: Element) -> bool:
-        """Whether two that have the focus and the same name are one: by a name or id of its own, or by its place."""
-        if shares_selector(recorded, live, target.put or {}):
-            return not is_anonymous(recorded) or recorded.frame == live.frame
-        if has_own_selector(recorded) or recorded.frame != live.frame or not _is_same_box(recorded, live):
-            return False
-        return bool(recorded.near) or self._is_same_frame(target, frame)
-
-    def _is_same_around(self, target: Target, frame: Frame) -> bool:
-        """Whether all is as it was around the last click, where that is all that tells what has the focus."""
-        if target.clicked is None:
-            return self._is_same_frame(target, frame)
-        point, dx, dy = target.clicked
-        if not target.frame.size.holds(point) or frame.size != target.frame.size:
-            return False
-        anchor = anchor_of(target.frame, point, hidden=target.hidden)
-        return anchor.is_around(frame.pixels_HW3, dx, dy, NEAR)
-
-    def _is_same_frame(self, target: Target, frame: Frame, *, exactly: bool = False) -> bool:
-        before = target.step.before
-        if frame.sha256 == before.sha256:
-            return True
-        if frame.size != before.size:
-            return False
-        if exactly:
-            return where_changed(target.frame.pixels_HW3, frame.pixels_HW3) == "no_change"
-        live_HW3 = without(frame.pixels_HW3, target.hidden)
-        return is_alike(without(target.frame.pixels_HW3, target.hidden), live_HW3)
-
-    def _is_by_element(self, target: Target, frame: Frame, here: Probe) -> bool:
-        """Whether the tree tells what lies under a text that was typed: a field, or what stands on it."""
-        recorded, live = target.element, here.live.element
-        if recorded is None or live is None or here.kin != "same":
-            return False
-        if is_told_apart(recorded, live, target.put or {}):
-            return True
-        is_field = any(
-            one.step.surroundings is not None and one.step.surroundings.element == recorded for one in target.typed
-        )
-        around = target.anchor.is_around(frame.pixels_HW3, 0, 0, WIDE)
-        return is_field and _is_same_box(recorded, live) and around
-
-    def _is_here(self, target: Target, frame: Frame, here: Probe) -> bool:
-        """Whether what looks the same at its place is surely it, and not another of its looks."""
-        live_HW3, anchor = frame.pixels_HW3, target.anchor
-        if not anchor.is_around(live_HW3, 0, 0, WIDE):
-            return False
-        recorded, live = target.element, here.live.element
-        is_told = recorded is not None and live is not None and is_told_apart(recorded, live, target.put or {})
-        if is_told and recorded is not None and recorded.near:
-            return True
-        if len(anchor.repeats) == 1:
-            return True
-        if not anchor.repeats and not anchor.has_form(WIDE):
-            return False
-        telling = anchor.telling
-        return (
-            telling is not None
-            and anchor.is_around(live_HW3, 0, 0, telling)
-            and anchor.is_around(live_HW3, 0, 0, ACROSS)
-        )
-
-    def _is_sure(self, target: Target, frame: Frame, probe: Probe, *, is_alone: bool) -> bool:
-        """Whether something beside its own pixels says so too."""
-        live_HW3, anchor = frame.pixels_HW3, target.anchor
-        dx, dy = probe.place.dx, probe.place.dy
-        recorded, live = target.element, probe.live.element
-        is_told = recorded is not None and live is not None
-        if recorded is not None and live is not None and is_alone and len(anchor.repeats) <= 1:
-            if is_told_apart(recorded, live, target.put or {}):
-                return bool(recorded.near and live.near) or anchor.is_around(live_HW3, dx, dy, ROW)
-            if is_anonymous(recorded):
-                return anchor.is_around(live_HW3, dx, dy, NEAR)
-        telling = anchor.telling
-        if telling is None or not anchor.repeats:
-            return False
-        around = [telling, ROW if is_told else NEAR]
-        if len(anchor.repeats) > 1:
-            around.append(ACROSS)
-        return all(anchor.is_around(live_HW3, dx, dy, reach) for reach in around)
 
     def _by_element(self, target: Target, frame: Frame) -> Found | None:
         recorded = target.element
@@ -346,16 +256,6 @@ def _found_at(target: Target, frame: Frame, probe: Probe) -> Found | None:
         return Found(points=target.points, surroundings=probe.live)
     said = f"moved by ({dx:+d}, {dy:+d}) px"
     return Found(points=target.moved_by(dx, dy), how="pixels", kind="moved", said=said, surroundings=probe.live)
-
-
-def _is_same_box(one: Element, other: Element) -> bool:
-    apart = (
-        one.left_px - other.left_px,
-        one.top_px - other.top_px,
-        one.width_px - other.width_px,
-        one.height_px - other.height_px,
-    )
-    return max(map(abs, apart)) < 2
 
 
 def _kind(target: Target, point: Point) -> Kind:

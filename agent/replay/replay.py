@@ -9,11 +9,12 @@ from ...envs import Env, Finish
 from ..approval import NEVER, Approval
 from ..errors import TrajectoryError
 from ..trajectory import Recording, RunResult, Step, Trajectory
+from .config import ReplayConfig
 from .divergence import Divergence
 from .ladder import Locate
 from .person import Ask
 from .report import write_report
-from .run import ReplayConfig, Run
+from .run import Run
 
 
 def replay(

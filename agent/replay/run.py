@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Literal, get_args
+from collections.abc import Generator
+from dataclasses import replace
 
 from ...envs import (
     UNTOUCHING,
@@ -26,9 +25,11 @@ from ..loop import noted
 from ..trajectory import Recording, Step, StoredFrame, Trajectory
 from ..trajectory.frames import share
 from .alike import without
+from .config import ReplayConfig
 from .divergence import Divergence, Found
 from .kin import kinship, page_of
 from .ladder import Ladder, Locate
+from .pace import Pace
 from .patch import Patch, write_patches
 from .person import Ask, Person, number
 from .report import Verdict
@@ -37,33 +38,9 @@ from .target import Clicked, Target, at_origins, with_points
 from .typed import Typed, field_box
 from .variables import text_of, values_of, with_text
 
-Mode = Literal["exact", "anchored", "reground"]
 MOVING = frozenset(("scroll", "navigate", "back", "forward", "reload", "tab_new", "tab_switch", "tab_close"))
 """Kinds after which nothing shows where it did."""
 STALE_S = 0.1  # a look that is older is taken again before anything is touched
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReplayConfig:
-    """How a recording is done again.
-
-    exact: each target must be where it was and look as it did. anchored: it is waited for and followed where it moved.
-    reground: where that fails, a model is asked for it.
-    """
-
-    mode: Mode = "anchored"
-    speed: float | None = None  # of the recorded pace; None: exact keeps the pace, the others do not wait
-    wait_s: float = 5.0  # the longest wait for a target that is not there yet; exact never waits
-    heal_after_s: float = 1.0  # how long its own pixels are waited for before the page's tree and its words count
-    reads: bool = True  # words off the screen, where the package rapidocr is installed
-    values: Mapping[str, str] = field(default_factory=dict[str, str])  # of variables, by name
-    pages: Mapping[str, str] = field(default_factory=dict[str, str])  # recorded origin or page -> where it is now
-
-    def __post_init__(self) -> None:
-        if self.mode not in get_args(Mode):
-            raise ValueError(f"mode is one of {', '.join(get_args(Mode))}, got {self.mode!r}")
-        if self.wait_s < 0 or self.heal_after_s < 0 or (self.speed is not None and self.speed <= 0):
-            raise ValueError(f"need wait_s and heal_after_s >= 0 and speed > 0, got {self}")
 
 
 class Run:
@@ -99,7 +76,7 @@ class Run:
         self._frames: dict[str, Frame] = {}  # of the recording, the last ones read
         self._shared: set[str] = set()
         self._seen: tuple[Frame, float] | None = None  # the last look, and when
-        self._paced: tuple[float, float] | None = None  # when the last step began: then, and now
+        self._pace = Pace(config)
         self._steps = [step for step in recording.steps if _is_done_again(step)]
         if not self._steps:
             raise TrajectoryError(f"{recording.path} holds no action that could be done again")
@@ -143,7 +120,7 @@ class Run:
 
     def take(self, target: Target) -> tuple[Step, Divergence | None]:
         """One step on the disk, and why it was not performed."""
-        self._keep_pace(target.step)
+        self._pace.keep(target.step)
         start_s, started_at_s, started_mono_s = time.perf_counter(), time.time(), time.monotonic()
         frame = self._look()
         look_s = time.perf_counter() - start_s
@@ -307,16 +284,6 @@ class Run:
                 del self._frames[next(iter(self._frames))]
             self._frames[stored.sha256] = stored.read()
         return self._frames[stored.sha256]
-
-    def _keep_pace(self, step: Step) -> None:
-        """Wait until as much time has passed since the last step as in the recording, at the wanted speed."""
-        speed = self._config.speed or (1.0 if self._config.mode == "exact" else None)
-        then_s = step.started_mono_s or step.started_at_s
-        if speed is not None:
-            if self._paced is not None:
-                wait_s = (then_s - self._paced[0]) / speed - (time.monotonic() - self._paced[1])
-                time.sleep(max(wait_s, 0.0))
-            self._paced = (then_s, time.monotonic())
 
 
 def _is_done_again(step: Step) -> bool:

@@ -91,7 +91,12 @@ def _side(path: Path, how: Judging) -> Side:
     if how.annotations is None and path.is_dir():
         raise BadRequest(f"{path} has no {VERDICTS}: give --annotations DIR, and its predictions are judged anew")
     scored = score_predictions(
-        suite, path, annotations=how.annotations, reading=_for(path, how.reading), skip_bad=how.skip_bad
+        suite,
+        path,
+        annotations=how.annotations,
+        reading=_for(path, how.reading),
+        skip_bad=how.skip_bad,
+        limit=_limit(manifest),
     )
     told = {"suite": suite_manifest(scored.suite)}
     if manifest is not None:
@@ -120,10 +125,20 @@ def _manifest(path: Path) -> dict[str, Any]:
     return cast(dict[str, Any], told)
 
 
+def _of_suite(manifest: Mapping[str, Any] | None, key: str) -> Any:
+    suite = None if manifest is None else manifest.get("suite")
+    return cast(dict[str, Any], suite).get(key) if isinstance(suite, dict) else None
+
+
 def _suite_name(manifest: Mapping[str, Any] | None) -> str | None:
-    suite = {} if manifest is None else manifest.get("suite")
-    name = cast(dict[str, Any], suite).get("name") if isinstance(suite, dict) else None
+    name = _of_suite(manifest, "name")
     return name if isinstance(name, str) else None
+
+
+def _limit(manifest: Mapping[str, Any] | None) -> int | None:
+    """How many samples a run was asked, the first ones of its suite; None for all."""
+    limit = _of_suite(manifest, "limit")
+    return limit if isinstance(limit, int) else None
 
 
 def _show(a: Path, b: Path, comparison: Comparison, limit: int | None) -> None:

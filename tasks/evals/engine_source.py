@@ -1,4 +1,4 @@
-"""A model of this machine as a source of replies that are the same whatever was asked before, and by whichever worker."""
+"""A model of this machine as a source of replies that are the same whatever was asked before, and by which worker."""
 
 from __future__ import annotations
 

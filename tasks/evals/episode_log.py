@@ -12,6 +12,7 @@ from typing import IO, Any, Final, Self
 
 from ...agent.trajectory.disk import lock, write_atomically
 from ..errors import BadRequest
+from .manifest import differences
 
 MANIFEST: Final = "manifest.json"
 EPISODES: Final = "episodes.jsonl"
@@ -114,13 +115,13 @@ class EpisodeLog:
             return
         try:
             kept = json.loads(path.read_bytes())
-            differing = sorted(key for key in {*kept, *self._manifest} if kept.get(key) != self._manifest.get(key))
+            differing = differences(kept, self._manifest)
         except (ValueError, AttributeError, TypeError) as error:
             raise BadRequest(f"{path} is no manifest: {error}; choose another --out") from error
         if differing:
             raise BadRequest(
-                f"{self.folder} holds a run with another {', '.join(differing)}: choose another --out, or ask for the "
-                "same to go on with it"
+                f"{self.folder} holds another run: {'; '.join(differing)}. Choose another --out, or ask for the same "
+                "to go on with it"
             )
 
     def _read(self) -> None:

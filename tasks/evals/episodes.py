@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 import time
 from collections.abc import Container, Generator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ...agent import KimiPolicy, Policy
 from ...agent.profiles import NANO_TASK
-from ...envs import BrowserEnv, EnvError
+from ...envs import BrowserEnv, EnvError, find_chromium
 from ..errors import BadRequest, TaskError
 from ..miniwob.episodes import (
     DEVELOPMENT_SEEDS,
@@ -110,8 +112,8 @@ def model_player(engine: Engine, name: str) -> Player:
     return Player(name, policy.manifest(), lambda env, task, seed: policy)
 
 
-def manifest_of(plan: EpisodePlan, player: Player) -> dict[str, Any]:
-    """What decides how the episodes go, apart from the browser; plain JSON values."""
+def manifest_of(plan: EpisodePlan, player: Player, executable: str | None = None) -> dict[str, Any]:
+    """What decides how the episodes go; plain JSON values. `executable` is the Chromium, where one was named."""
     return {
         "suite": "miniwob",
         "pages": {"package": PACKAGE, "version": version(PACKAGE), "sha256": pages_sha256()},
@@ -121,9 +123,21 @@ def manifest_of(plan: EpisodePlan, player: Player) -> dict[str, Any]:
         "max_steps": plan.max_steps,
         "limit_s": plan.limit_s,
         "device_scale": DEVICE_SCALE,
+        "browser": browser_version(executable),
         "player": dict(player.manifest),
         "moonhand": version("moonhand"),
     }
+
+
+def browser_version(executable: str | None = None) -> str | None:
+    """What the Chromium that will be opened calls itself; None where it does not tell, as on Windows."""
+    path = find_chromium(executable)
+    if path is None or sys.platform == "win32":  # there the question opens a window
+        return None
+    with suppress(OSError, subprocess.TimeoutExpired):
+        told = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=ANSWER_S, check=False)
+        return told.stdout.strip() or None
+    return None
 
 
 def pages_sha256() -> str:

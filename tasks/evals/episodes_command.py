@@ -46,7 +46,7 @@ def episodes(
         float, typer.Option("--time-limit", min=0.1, help="Seconds an episode may take; looked at between two steps.")
     ] = 120.0,
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the run; one begun there goes on. [runs/eval/miniwob-MODEL]")
+        Path | None, typer.Option(help="Folder of the run; one begun there goes on. (default: runs/eval/miniwob-MODEL)")
     ] = None,
     chromium: Annotated[str | None, typer.Option(envvar="MOONHAND_CHROMIUM", help="Path of a Chromium.")] = None,
     device: DeviceFlag = "auto",
@@ -68,7 +68,7 @@ def episodes(
     )
     player = _player(plan, ModelChoice(model, device, dtype, quantize))
     folder = out or Path("runs") / "eval" / f"miniwob-{Path(model).name}"
-    manifest = manifest_of(plan, player)
+    manifest = manifest_of(plan, player, chromium)
     with EpisodeLog(folder, manifest, plan.keys) as log:
         _warn(plan, player, len(log.rows))
         _play(plan, player, log, chromium)

@@ -14,14 +14,17 @@ from .coordinates import Space, space_of, to_px
 from .prediction import Failure, Prediction
 from .prediction_rows import Row
 from .row_matching import match_rows
-from .row_places import Places, Refused, Reply, Said, reply_of, said_in
+from .row_places import Places, Refused, Reply, Said, answers_beside_box, reply_of, said_in
 from .sample import BoxAnswer, GroundingSample, Suite
+from .screen_sizes import sizes_known
 
 if TYPE_CHECKING:
     from ...agent.dialects import Dialect
 
 Take = Literal["first", "last"]
 _MIN_COPIES: Final = 5  # predicted boxes that are all the suite's own are its annotations
+MANY: Final = 2**53  # tokens: beyond it a float is no count
+_OF_ANNOTATIONS: Final = frozenset(("img_size", "image_size", "data_type", "data_source", "ui_type", "box_type"))
 _START: Final = re.compile(r"[(\[<{]|(?<![\w(])x1?\s?[=:]", re.IGNORECASE)
 
 
@@ -46,7 +49,7 @@ def read_foreign(
     notes = [how]
     kept = [(row, sample) for row, sample in zip(rows, samples, strict=True) if sample is not None]
     said = [(row, sample, _said(row, reading)) for row, sample in kept]
-    _check_not_annotations(said, source)
+    notes += _if_annotations(said, source)
     points = [
         (_taken(told.points, reading.take), sample.size)
         for _, sample, told in said
@@ -60,10 +63,17 @@ def read_foreign(
         space, why = space_of(placed, reading.coordinates, source)
     if placed or reading.coordinates is not None:
         notes.append(why)
+    in_words = any(isinstance(told, Reply) for *_, told in said)
+    if not sizes_known(suite) and (in_words or (placed and space is not Space.PX)):
+        counted = "replies, which may count shares," if in_words else space.words
+        raise BadRequest(
+            f"{source}: {counted} have no place in px, as {suite.name} does not say how large its screenshots are: put "
+            "the pictures beside the annotations, or take annotations with sizes"
+        )
     if any(isinstance(told, Places) and len(told.points) > 1 for *_, told in said):
         notes.append(f"of several points in a row the {reading.take} counts")
     dialect = _dialect(reading.dialect, [row for row, _, told in said if isinstance(told, Reply)])
-    if dialect is not None and any(isinstance(told, Reply) for *_, told in said):
+    if dialect is not None and in_words:
         notes.append(f"replies were read as {dialect.name}; of several places in a reply the {reading.take} counts")
     predictions = {
         sample.id: _prediction(row, sample, told, space, dialect, reading.take) for row, sample, told in said
@@ -115,7 +125,7 @@ def _prediction(
     if raw is None:
         told_by = values.get("raw_response")
         raw = "" if told_by is None else json.dumps(told_by, ensure_ascii=False)
-    tokens = {key: _count(values.get(key)) for key in ("prompt_tokens", "generated_tokens")}
+    tokens = {key: count_of(values.get(key)) for key in ("prompt_tokens", "generated_tokens")}
     point, refused, problem = None, False, None
     match told:
         case Refused():
@@ -192,19 +202,20 @@ def _actions(text: str, dialect: Dialect, take: Take, canvas: Any) -> Sequence[A
     return dialect.read(text, canvas).actions
 
 
-def _check_not_annotations(said: Sequence[tuple[Row, GroundingSample, Said]], source: str) -> None:
-    """Rows whose only place is the target's own box would score 100 %."""
-    copies = 0
+def _if_annotations(said: Sequence[tuple[Row, GroundingSample, Said]], source: str) -> list[str]:
+    """A word where every row predicts the target's own box: that scores 100 %. BadRequest for an annotation file."""
     for row, sample, told in said:
         answer = sample.answer
-        if not isinstance(told, Places) or not isinstance(answer, BoxAnswer) or not {"bbox", "box"} & row.values.keys():
-            return
+        if not isinstance(told, Places) or not isinstance(answer, BoxAnswer) or answers_beside_box(row.values):
+            return []
         middle = ((answer.left_px + answer.right_px) / 2, (answer.top_px + answer.bottom_px) / 2)
         if told.points != (middle,):
-            return
-        copies += 1
-    if copies >= _MIN_COPIES:
+            return []
+    if len(said) < _MIN_COPIES:
+        return []
+    if all(_OF_ANNOTATIONS & row.values.keys() for row, *_ in said):
         raise BadRequest(f"{source}: every box in it is the suite's own: these are its annotations, not predictions")
+    return ["every box predicted is the suite's own: if these are its annotations, the score says nothing"]
 
 
 def _stored(kept: Sequence[tuple[Row, GroundingSample]], predictions: dict[str, Prediction]) -> list[str]:
@@ -225,5 +236,6 @@ def _stored(kept: Sequence[tuple[Row, GroundingSample]], predictions: dict[str, 
     ]
 
 
-def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+def count_of(value: Any) -> int | None:
+    """Of tokens; None for what is no count."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MANY else None

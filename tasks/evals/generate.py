@@ -1,8 +1,7 @@
 """A suite of our own: drawn screens whose every control has a known box, and questions about them, by seed.
 
-The screens come from the renderer that moonhand-nano learns from, drawn from seeds that no training uses: a model that
-has learned from it is at home there, and a good score says less than one on screens of other makers. What the suite is
-for is to try an evaluation from end to end, to compare runs of one model, and to see where size makes it fail.
+What such a suite is for is to try an evaluation from end to end, to compare runs of one model, and to see where size
+makes it fail. It has the looks that moonhand-nano learns from: a score says less than one on screens of other makers.
 
 Each screen depends on the seed and its own number alone. It is written before its line of PARTIAL, and `suite.json` (or
 `annotations/`) after all of them: a folder without it is not finished, and the same call goes on where it stopped.
@@ -16,22 +15,16 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from random import Random
 from typing import Any, Final, Literal, cast, get_args
 
 from ...envs import Size
 from ..errors import BadRequest
+from .drawn_rows import PLAN, draw_rows
 from .suites.boxes import Convention
 
 Layout = Literal["own", "screenspot-pro"]
 LAYOUTS: Final[tuple[Layout, ...]] = get_args(Layout)
 
-# In turn, so that every size has its share: small windows, in which nano is at its best, to whole screens.
-SIZES: Final = (Size(360, 320), Size(480, 400), Size(640, 480), Size(1024, 768), Size(1280, 800), Size(1920, 1080))
-QUESTIONS: Final = 3  # about each screen
-REFUSALS: Final = 0.15  # the share of questions that name what is not there
-ICON_KINDS: Final = frozenset({"icon", "checkbox", "radio", "switch", "slider"})  # the rest is known by its text
-SMALL_PX, MIDDLE_PX = 700, 1100  # the width up to which a screen is a small or a middle window
 LEAST_PX: Final = 200  # on either side: less has no room for a control
 MOST_PX: Final = 4096
 SUITE: Final = "suite.json"
@@ -160,13 +153,15 @@ def _draw(
     layout: Layout,
     on_rows: Callable[[int], None] | None,
 ) -> tuple[list[dict[str, Any]], int]:
+    images = folder / "images"
     rows = [row for screen in before for row in screen]
     number = len(before)
     _write(folder / PARTIAL, "".join(_line(each) for each in (made_by, *before)))
     with (folder / PARTIAL).open("a", encoding="utf-8") as lines:
         while len(rows) < n:
-            size = size_px or SIZES[number % len(SIZES)]
-            of_screen = _screen(folder, seed, number, size, layout, at_most=n - len(rows))
+            sort, size = PLAN[number % len(PLAN)]
+            name = f"{sort}/{number:05d}.png" if layout == "screenspot-pro" else f"{number:05d}.png"
+            of_screen = draw_rows(images, seed, number, sort, size_px or size, name)[: n - len(rows)]
             lines.write(_line(of_screen))
             lines.flush()
             rows += of_screen
@@ -174,58 +169,6 @@ def _draw(
             if on_rows is not None:
                 on_rows(len(rows))
     return rows, number - len(before)
-
-
-def _screen(folder: Path, seed: int, number: int, size: Size, layout: Layout, at_most: int) -> list[dict[str, Any]]:
-    """Draw and write one screen; the rows about it."""
-    from PIL import Image
-
-    from ..screens.questions import questions
-    from ..screens.synthetic import draw_screen
-
-    rng = Random(f"evaluation suite {seed}, screen {number}")  # training's are "{seed}-{batch}"
-    screen = draw_screen(rng, size.width_px, size.height_px)
-    asked = questions(rng, screen, QUESTIONS, refuse_share=REFUSALS, read_share=0)[:at_most]
-    application = f"screens_{size}"
-    name = f"{application}/{number:05d}.png" if layout == "screenspot-pro" else f"{number:05d}.png"
-    path = folder / "images" / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    being_written = path.with_name(f".{path.name}")
-    Image.fromarray(screen.pixels_HW3).save(being_written, format="PNG", compress_level=6)
-    being_written.replace(path)
-    rows: list[dict[str, Any]] = []
-    for index, question in enumerate(asked):
-        control = question.control
-        box = None if control is None else _inside(control.box, size)
-        rows.append(
-            {
-                "id": f"{number:05d}-{index}",
-                "img_filename": name,
-                "img_size": [size.width_px, size.height_px],
-                "instruction": question.instruction,
-                "bbox": box,
-                "refusal": control is None,
-                "ui_type": "none" if control is None else "icon" if control.kind in ICON_KINDS else "text",
-                "platform": _platform(size),
-                "application": application,
-                "group": question.asked,
-            }
-        )
-    return rows
-
-
-def _inside(box: tuple[float, float, float, float], size: Size) -> list[float]:
-    left, top, right, bottom = box
-    across, down = size.width_px, size.height_px
-    return [
-        round(max(0.0, left), 2), round(max(0.0, top), 2),
-        round(min(float(across), right), 2), round(min(float(down), bottom), 2),
-    ]  # fmt: skip
-
-
-def _platform(size: Size) -> str:
-    """How large the screen is: small windows, middle ones, and whole screens."""
-    return "small" if size.width_px <= SMALL_PX else "middle" if size.width_px <= MIDDLE_PX else "large"
 
 
 def _finish(folder: Path, made_by: dict[str, Any], rows: list[dict[str, Any]], layout: Layout) -> None:

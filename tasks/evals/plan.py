@@ -11,18 +11,22 @@ from typing import TypeAlias
 from ...envs import Size
 from .sample import GroundingSample
 
-CHUNK_SAMPLES = 8  # so few that the last ones keep all workers busy
+CHUNK_SAMPLES = 8  # at most, and of a small suite so few that the last chunks still keep all workers busy
+SHARES = 64
 
 Chunk: TypeAlias = tuple[GroundingSample, ...]
 
 
 def plan_chunks(
-    samples: Sequence[GroundingSample], image_tokens: Callable[[Size], int], *, chunk_samples: int = CHUNK_SAMPLES
+    samples: Sequence[GroundingSample], image_tokens: Callable[[Size], int], *, chunk_samples: int | None = None
 ) -> tuple[Chunk, ...]:
     """The samples in chunks: the largest pictures first, so that memory runs out at once or never, and the end is even.
 
+    `chunk_samples` None: a sixty-fourth of the suite, 8 at most.
     Samples of one picture stand together, in suite order: whoever answers them encodes it once.
     """
+    if chunk_samples is None:
+        chunk_samples = min(CHUNK_SAMPLES, max(1, len(samples) // SHARES))
     order = sorted(
         range(len(samples)), key=lambda index: (-image_tokens(samples[index].size), str(samples[index].image), index)
     )

@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 from ...envs import Point
 from ..console import write_file
 from ..errors import BadRequest
-from .foreign_files import Reading, read_foreign
+from .foreign_files import Reading, count_of, read_foreign
 from .prediction import Failure, Prediction
 from .prediction_rows import Row, read_rows
 from .row_matching import match_rows
@@ -176,6 +176,6 @@ def as_float(value: float) -> float:
 
 def _count(row: dict[str, Any], key: str) -> int | None:
     value = row[key]
-    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
+    if value is None or count_of(value) is not None:
         return value
-    raise ValueError(f"{key} is a whole number or null, got {value!r}")
+    raise ValueError(f"{key} is a count or null, got {value!r}")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from ..errors import BadRequest
+from .row_places import said_in
 
 LISTS: Final = ("details", "predictions", "results", "samples", "logs", "rows", "data")  # where a document holds them
 
@@ -39,7 +40,7 @@ def read_rows(path: Path) -> list[Row]:
         return [Row(f"{path}:{number}", _object(path, number, line)) for number, line in lines]
     try:
         document = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise _not_json(path, error, 1) from error
     rows = [Row(f"{path}, row {number}", row) for number, row in enumerate(_rows_of(path, document), start=1)]
     if not rows:
@@ -57,16 +58,18 @@ def _is_object(line: str) -> bool:
 def _object(path: Path, number: int, line: str) -> dict[str, Any]:
     try:
         row = json.loads(line)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise _not_json(path, error, number) from error
     if not isinstance(row, dict):
         raise BadRequest(f"{path}:{number}: a row is a JSON object, not {type(row).__name__}")
     return cast(dict[str, Any], row)
 
 
-def _not_json(path: Path, error: json.JSONDecodeError | RecursionError, first_line: int) -> BadRequest:
+def _not_json(path: Path, error: ValueError | RecursionError, first_line: int) -> BadRequest:
     if isinstance(error, RecursionError):
         return BadRequest(f"{path}:{first_line}: nested too deep to be a row of predictions")
+    if not isinstance(error, json.JSONDecodeError):  # a number of thousands of digits
+        return BadRequest(f"{path}:{first_line}: not a row of predictions: {error}")
     line, column = first_line + error.lineno - 1, error.colno
     return BadRequest(f"{path}:{line}: not JSON at column {column}: {error.msg}; mend or remove the line")
 
@@ -80,7 +83,11 @@ def _rows_of(path: Path, document: Any) -> list[dict[str, Any]]:
     for name in LISTS:
         if isinstance(told.get(name), list):
             return _rows_of(path, told[name])
-    if "id" in told or not all(isinstance(value, dict | list | str) or value is None for value in told.values()):
+    if (
+        "id" in told
+        or said_in(told, text_first=False) is not None
+        or not all(isinstance(value, dict | list | str) or value is None for value in told.values())
+    ):
         return [told]
     return [{**_row(path, number, row), "id": key} for number, (key, row) in enumerate(told.items(), start=1)]
 

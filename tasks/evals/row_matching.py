@@ -79,7 +79,7 @@ def _by_log_id(rows: Sequence[Row], suite: Suite) -> Found | None:
     samples = {sample.id: sample for sample in suite.samples}
     found = [samples.get(log_id(row.values, number)) for number, row in enumerate(rows)]
     for row, sample in zip(rows, found, strict=True):
-        if sample is None or not _fits(row.values, {sample.instruction.strip(): [sample]}, with_box=True):
+        if sample is None or not _asks(row, sample):
             return None
     return list(found), "rows were matched by task and number, and ask the same"
 
@@ -88,13 +88,19 @@ def _by_question(rows: Sequence[Row], suite: Suite, source: str) -> Found | None
     """None where the rows have no instruction."""
     if any(_first(_question(row), WORDS) is None for row in rows):
         return None
+    beside = [(row, sample) for row, sample in zip(rows, suite.samples, strict=False) if _asks(row, sample)]
+    if len(beside) == len(rows) == len(suite.samples):
+        return list(suite.samples), "rows were matched by their order, and ask the same"
     asked: dict[str, list[GroundingSample]] = defaultdict(list)
     for sample in suite.samples:
         asked[sample.instruction.strip()].append(sample)
     found: list[GroundingSample | None] = []
     unknown: list[str] = []
+    taken: set[str] = set()
     for row in rows:
-        fits = _fits(_question(row), asked, with_box="doc" in row.values or answers_beside_box(row.values))
+        fits = _fits(row, asked.get(_words(row), []))
+        if len(fits) > 1 and len({(each.answer, each.size) for each in fits}) == 1:
+            fits = [each for each in fits if each.id not in taken][:1] or fits[:1]  # one verdict, whichever it is
         if len(fits) > 1:
             raise BadRequest(
                 f"{row.where}: it fits {len(fits)} samples of {suite.name}, {_some([each.id for each in fits])}: give "
@@ -102,8 +108,9 @@ def _by_question(rows: Sequence[Row], suite: Suite, source: str) -> Found | None
             )
         if fits:
             found.append(fits[0])
+            taken.add(fits[0].id)
         else:
-            unknown.append(f"{row.where} ({str(_first(_question(row), WORDS))[:40]!r})")
+            unknown.append(f"{row.where} ({_words(row)[:40]!r})")
     if unknown:
         raise BadRequest(
             f"{source}: {_several(unknown, 'row fits', 'rows fit')} no sample of {suite.name} by image, instruction "
@@ -132,11 +139,19 @@ def _question(row: Row) -> dict[str, Any]:
     return cast(dict[str, Any], doc) if isinstance(doc, dict) else row.values
 
 
-def _fits(
-    question: dict[str, Any], asked: dict[str, list[GroundingSample]], *, with_box: bool
-) -> list[GroundingSample]:
-    """The samples with that instruction, on that image and with that box: a box that none of them has fits none."""
-    fits = asked.get(str(_first(question, WORDS)).strip(), [])
+def _words(row: Row) -> str:
+    """What the row was asked."""
+    return str(_first(_question(row), WORDS)).strip()
+
+
+def _asks(row: Row, sample: GroundingSample) -> bool:
+    return _words(row) == sample.instruction.strip() and bool(_fits(row, [sample]))
+
+
+def _fits(row: Row, fits: list[GroundingSample]) -> list[GroundingSample]:
+    """Those of the samples on that image and with that box: a box that none of them has fits none."""
+    question = _question(row)
+    with_box = "doc" in row.values or answers_beside_box(row.values)
     image = _first(question, IMAGES)
     if isinstance(image, str):
         name = PurePosixPath(image.replace("\\", "/")).name

@@ -12,6 +12,7 @@ PX: Final = (("x_px", "y_px"),)  # what these hold is px, whatever the rest of t
 PAIRS: Final = (("x", "y"), ("pred_x", "pred_y"))
 BOXES: Final = ("pred_bbox", "predicted_bbox", "pred_box", "bbox", "box")
 TEXTS: Final = ("raw", "response", "raw_response", "prediction", "output", "reply", "answer", "text")
+DEEPEST: Final = 2  # [[[x, y]]]
 REFUSING: Final = ("negative", "refused", "refuse", "refusal", "infeasible")
 _NUMBERS: Final = re.compile(r"[\s(\[{]*-?[\d.]+(?:e[-+]?\d+)?(?:[\s,;()\[\]]+-?[\d.]+(?:e[-+]?\d+)?)*[\s)\]}]*", re.I)
 _NUMBER: Final = re.compile(r"-?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?", re.I)
@@ -105,16 +106,16 @@ def _numbers_in(text: str) -> list[float]:
     return [float(number) for number in _NUMBER.findall(text)]
 
 
-def _places(value: Any) -> Places:
+def _places(value: Any, depth: int = 0) -> Places:
     """Of [x, y], [x1, y1, x2, y2], a list of such, or an object with x and y."""
     if isinstance(value, dict):
         told = cast(dict[str, Any], value)
         return _places([told["x"], told["y"]] if "x" in told and "y" in told else None)
-    if not isinstance(value, list) or not value:
+    if not isinstance(value, list) or not value or depth > DEEPEST:
         return Places((), problem=f"there is no place: {_short(value)}")
     entries = cast(list[Any], value)
     if any(isinstance(entry, list | dict) for entry in entries):
-        found = [_places(entry) for entry in entries]
+        found = [_places(entry, depth + 1) for entry in entries]
         problem = next((each.problem for each in found if each.problem), None)
         return Places(tuple(point for each in found for point in each.points), problem=problem)
     if len(entries) not in (2, 4):
@@ -143,5 +144,8 @@ def _number(value: Any) -> float | None:
 
 
 def _short(value: Any) -> str:
-    told = repr(value)
+    try:
+        told = repr(value)
+    except (RecursionError, ValueError):  # nested too deep, or a number of too many digits to print
+        return "too long to show"
     return told if len(told) <= 80 else f"{told[:77]}..."

@@ -7,11 +7,13 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from ...envs import MissingTool
 from ..console import (
     STOPPED,
     DeviceFlag,
@@ -136,8 +138,6 @@ class _Choice:
         from .executors.threads import ThreadForce
 
         if self.executor == "inline" and source.in_flight is None:
-            if self.workers not in (None, 1):
-                raise BadRequest("--executor inline is one worker: give --executor processes for more")
             return InlineExecutor(source, self.limits, check)
         if source.in_flight is not None:
             return PoolExecutor(lambda: ThreadForce(source, source.in_flight or 1), self.limits, check)
@@ -153,10 +153,15 @@ def _source(
     name: str, choice: _Choice, *, threads: int, device: str, dtype: str, quantize: str | None, **how: Any
 ) -> AskerSource:
     from ...model.remote_address import is_remote
+    from .executors.ray import NO_RAY
 
     if not is_remote(name):
         from .engine_source import EngineSource
 
+        if choice.executor == "inline" and choice.workers not in (None, 1):
+            raise BadRequest("--executor inline is one worker: give --executor processes for more")
+        if choice.executor == "ray" and find_spec("ray") is None:
+            raise MissingTool(NO_RAY)
         elsewhere = choice.ray is not None
         return EngineSource(
             model=name, threads=threads, device=device, dtype=dtype, quantize=quantize, elsewhere=elsewhere, **how

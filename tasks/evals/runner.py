@@ -71,7 +71,9 @@ def run_suite(
     watch.begin(len(folder.predictions), len(samples))
     for one, prediction in folder.predictions.items():
         watch.row(samples[one], prediction, fresh=False)
-    chunks = still_to_do(plan_chunks(suite.samples, source.image_tokens), folder.predictions)
+    one_by_one = None if source.in_flight is None else 1  # a server keeps nothing for a thread
+    chunks = plan_chunks(suite.samples, source.image_tokens, chunk_samples=one_by_one)
+    chunks = still_to_do(chunks, folder.predictions)
     num_asked = 0
     with closing(executor.answers(chunks, stop)) as answers:
         for answered in answers:

@@ -74,7 +74,7 @@ class Suite:
     files: Mapping[str, str]
     convention: str = ""
     skipped: tuple[str, ...] = ()
-    cells: tuple[str, ...] = ()  # the axes whose combined values the suite's published macro average is over
+    cells: tuple[str, ...] = ()  # the axes whose combined values a macro average is over
 
     @property
     def denominator(self) -> int:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .prediction import Failure, Outcome, Prediction, Verdict
 from .sample import GroundingSample, RefusalAnswer, Suite
+from .screen_sizes import sizes_known
 from .statistics import quantile, wilson
 from .tally import Tally, by_cell, by_group, by_size, tally
 from .timings import Timing
@@ -56,7 +57,7 @@ class Result:
     files: Mapping[str, str]  # the annotation files, and their SHA-256
     n: int
     correct: int
-    accuracy_macro: float | None  # the mean of the cells; None where the suite's authors publish no such mean
+    accuracy_macro: float | None  # the mean of the cells; None where there are none, or a row is in none of them
     macro_over: tuple[str, ...]  # the axes of the cells
     cells: Mapping[str, Tally]
     outcomes: Mapping[Outcome, int]  # every outcome, also those that nothing had
@@ -121,23 +122,28 @@ def score(
     predictions: Mapping[str, Prediction],
     timings: Mapping[str, Timing] | None = None,
     notes: Iterable[str] = (),
-    *,
-    screens: bool = True,
 ) -> Result:
     """Judge every row of the suite and count. A row without a prediction is MISSING; ValueError for an unknown id.
 
-    A prediction for a row that was left out is not looked at: the row is SKIPPED, and never right. `screens` is false
-    where the sizes of the screenshots are not known: nothing is then counted over them.
+    A prediction for a row that was left out is not looked at: the row is SKIPPED, and never right. Where the sizes of
+    the screenshots are not known nothing is counted over them, and no point beyond them is OFF_SCREEN: it is WRONG.
     """
     ids = {sample.id for sample in suite.samples}
     if unknown := sorted(predictions.keys() - ids - set(suite.skipped)):
         raise ValueError(f"predictions of rows that {suite.name} has not: {', '.join(unknown[:5])}")
     replies = [predictions.get(sample.id) or missing(sample) for sample in suite.samples]
     verdicts = [judge(sample, reply) for sample, reply in zip(suite.samples, replies, strict=True)]
+    screens, told = sizes_known(suite), list(notes)
+    if not screens:
+        verdicts = [_without_screen(verdict) for verdict in verdicts]
+        told.append("the sizes of the screenshots are not known: no point is counted as off-screen")
     counted = [(sample, verdict.correct) for sample, verdict in zip(suite.samples, verdicts, strict=True)]
     outcomes = Counter(verdict.outcome for verdict in verdicts)
     outcomes[Outcome.SKIPPED] += len(suite.skipped)
     cells = by_cell(counted, suite.cells) if suite.cells else {}
+    astray = len(suite.skipped) + sum(not sample.groups.keys() >= set(suite.cells) for sample in suite.samples)
+    if cells and astray:
+        told.append(f"no mean of the cells: {astray} rows are in none of them")
     spent = timings or {}
     return Result(
         suite=suite.name,
@@ -145,7 +151,7 @@ def score(
         files=suite.files,
         n=suite.denominator,
         correct=sum(verdict.correct for verdict in verdicts),
-        accuracy_macro=sum(cell.accuracy for cell in cells.values()) / len(cells) if cells else None,
+        accuracy_macro=sum(cell.accuracy for cell in cells.values()) / len(cells) if cells and not astray else None,
         macro_over=suite.cells,
         cells=cells,
         outcomes={outcome: outcomes[outcome] for outcome in Outcome},
@@ -157,7 +163,7 @@ def score(
         timings=tuple(spent[sample.id] for sample in suite.samples if sample.id in spent),
         prompt_tokens=tuple(reply.prompt_tokens for reply in replies if reply.prompt_tokens is not None),
         generated_tokens=tuple(reply.generated_tokens for reply in replies if reply.generated_tokens is not None),
-        notes=tuple(notes),
+        notes=tuple(told),
         verdicts=tuple(verdicts),
     )
 
@@ -165,6 +171,10 @@ def score(
 def missing(sample: GroundingSample) -> Prediction:
     """What stands for a row that nobody answered."""
     return Prediction(id=sample.id, failure=Failure.MISSING, error="no prediction")
+
+
+def _without_screen(verdict: Verdict) -> Verdict:
+    return replace(verdict, outcome=Outcome.WRONG) if verdict.outcome is Outcome.OFF_SCREEN else verdict
 
 
 def _refusals(samples: Sequence[GroundingSample], verdicts: Sequence[Verdict]) -> RefusalScore:

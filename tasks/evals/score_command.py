@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +12,7 @@ import typer
 
 from ..console import JsonFlag, people, print_json, write_file
 from ..errors import BadRequest
+from .check_command import BoxesFlag
 
 if TYPE_CHECKING:
     from .foreign_files import Reading
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from .sample import Suite
     from .score import Result
 
+STEPS = "agentnetbench"  # is scored by the steps of its tasks
 SuiteName = Annotated[str, typer.Argument(metavar="SUITE", help="Which one: see `moonhand eval list`.")]
 AnnotationsFlag = Annotated[
     Path | None, typer.Option("--annotations", metavar="DIR", help="The suite's annotation files.")
@@ -48,11 +50,12 @@ def score_file(
     annotations: AnnotationsFlag = None,
     images: Annotated[
         Path | None,
-        typer.Option("--images", metavar="DIR", help="The screenshots, where annotations lack their sizes."),
+        typer.Option("--images", metavar="DIR", help="The screenshots of a log that is scored without annotations."),
     ] = None,
     dialect: DialectFlag = None,
     coordinates: CoordinatesFlag = None,
     take: TakeFlag = "first",
+    boxes: BoxesFlag = None,
     skip_bad: SkipFlag = False,
     out: Annotated[
         Path | None,
@@ -71,8 +74,13 @@ def score_file(
     from .verdict_files import write_verdicts
 
     reading = reading_of(dialect, coordinates, take)
+    if suite == STEPS:
+        if annotations is None or any((images, coordinates, boxes, out, verdicts, skip_bad, take != "first")):
+            raise BadRequest(f"{STEPS} is scored by its steps: give --annotations, --predictions, and --dialect or not")
+        _score_steps(annotations, predictions, dialect, as_json=as_json)
+        return
     scored = score_predictions(
-        suite, predictions, annotations=annotations, images=images, reading=reading, skip_bad=skip_bad
+        suite, predictions, annotations=annotations, images=images, reading=reading, skip_bad=skip_bad, boxes=boxes
     )
     if verdicts is not None:
         write_verdicts(verdicts, scored.suite, scored.file.predictions, scored.result)
@@ -82,6 +90,17 @@ def score_file(
         print_json(scored.to_json())
     else:
         show(scored.result, people())
+
+
+def _score_steps(annotations: Path, predictions: Path, dialect: str | None, *, as_json: bool) -> None:
+    from .agentnetbench_score import score_agentnetbench
+    from .step_table import show_steps
+
+    told = score_agentnetbench(annotations, predictions, dialect=dialect or "opencua")
+    if as_json:
+        print_json(told)
+    else:
+        show_steps(told, people())
 
 
 @dataclass(frozen=True)
@@ -126,31 +145,48 @@ def score_predictions(
     reading: Reading,
     images: Path | None = None,
     skip_bad: bool = False,
+    limit: int | None = None,
+    boxes: str | None = None,
 ) -> Scored:
-    """BadRequest where suite or predictions cannot be read, or do not go together."""
+    """Against the whole suite, or its first `limit` samples alone.
+
+    BadRequest where suite or predictions cannot be read, or do not go together.
+    """
     from .prediction_files import read_file
     from .score import score
     from .timings import TIMINGS, read_timings
 
-    suite = suite_for(name, path, annotations, images, skip_bad=skip_bad)
+    suite = suite_for(name, path, annotations, images, skip_bad=skip_bad, boxes=boxes)
+    if limit is not None:
+        suite = replace(suite, samples=suite.samples[:limit], skipped=())
     file = read_file(path, suite, reading)
     beside = file.path.parent / TIMINGS
     timings = read_timings(beside) if beside.is_file() else None
     notes = list(file.notes)
     if annotations is None:
-        notes.append("the targets are those of the log itself, which has no sizes of screenshots: none is off-screen")
-    result = score(suite, file.predictions, timings, notes, screens=annotations is not None)
-    return Scored(suite, file, result, reading)
+        notes.append("the targets are those of the log itself")
+    return Scored(suite, file, score(suite, file.predictions, timings, notes), reading)
 
 
 def suite_for(
-    name: str, path: Path, annotations: Path | None, images: Path | None = None, *, skip_bad: bool = False
+    name: str,
+    path: Path,
+    annotations: Path | None,
+    images: Path | None = None,
+    *,
+    skip_bad: bool = False,
+    boxes: str | None = None,
 ) -> Suite:
     """From its annotations, or from the log that carries them. BadRequest where it is neither."""
     from .suites.open import open_suite
 
     if annotations is not None:
-        return open_suite(name, annotations, skip_bad=skip_bad, needs_images=False)
+        if images is not None:
+            raise BadRequest(
+                "--images is for a log without --annotations: the pictures of annotations are looked for in their own "
+                f"folder and below, as in {annotations}/images"
+            )
+        return open_suite(name, annotations, skip_bad=skip_bad, needs_images=False, boxes=boxes)
     from .prediction_rows import read_rows
     from .suites.screenspot_pro import is_log_row, suite_of_log
 

@@ -95,7 +95,8 @@ def cells_of(axes: Axes) -> tuple[Cell, ...]:
         if settings.get("zoom") == "off":
             settings.pop("votes", None)
         cell = Cell(settings)
-        found.setdefault(cell.name, cell)
+        if found.setdefault(cell.name, cell).settings != settings:
+            raise BadRequest(f"{cell.label} and {found[cell.name].label} would share a folder: rename one of the files")
     if len(found) > MOST_CELLS:
         raise BadRequest(f"the grid has {len(found)} cells, at most {MOST_CELLS} are run: leave values out")
     return tuple(found.values())
@@ -126,7 +127,9 @@ def front(results: Sequence[CellResult]) -> tuple[int, ...]:
 
     A cell without a cost is in no comparison.
     """
-    known = [(each.cost_s, -each.result.correct, index) for index, each in enumerate(results) if each.cost_s is not None]
+    known = [
+        (each.cost_s, -each.result.correct, index) for index, each in enumerate(results) if each.cost_s is not None
+    ]
     found: list[int] = []
     best = 1
     for _, missed, index in sorted(known):

@@ -40,6 +40,7 @@ def sweep(
     """
     from dataclasses import replace
 
+    from ...model.remote_address import is_remote
     from ..training.interrupt import until_interrupted
     from .limited_source import LimitedSource
     from .report.sweep_page import write_sweep
@@ -48,6 +49,10 @@ def sweep(
     from .sweep_run import plan, run_cells
 
     axes = parse_grid(grid)
+    if is_remote(model):
+        raise BadRequest(
+            f"{model} answers elsewhere, and most knobs are of a model of this machine: sweep one of those"
+        )
     if dtype != "auto" and "dtype" in axes:
         raise BadRequest("--dtype and --grid dtype=.. say the same thing twice: leave one out")
     cells = cells_of(axes)
@@ -58,9 +63,7 @@ def sweep(
     with people().status(f"{len(cells)} runs of {len(opened.samples)} samples"):
         planned = plan(cells, opened, base, limit)
     with until_interrupted() as stop:
-        results = run_cells(
-            planned, opened, out, stop=stop, console=None if as_json else people(), fresh=fresh
-        )
+        results = run_cells(planned, opened, out, stop=stop, console=None if as_json else people(), fresh=fresh)
     if results is None:
         people().print(f"stopped: the same command goes on in {out}", highlight=False, markup=False, soft_wrap=True)
         raise typer.Exit(STOPPED)

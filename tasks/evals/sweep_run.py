@@ -65,6 +65,4 @@ def run_cells(
             return None
         results.append((each.cell, ended.result))
     first = results[0][1]
-    return [
-        CellResult(cell=cell, result=result, against_first=against(first, result)) for cell, result in results
-    ]
+    return [CellResult(cell=cell, result=result, against_first=against(first, result)) for cell, result in results]

@@ -1,7 +1,7 @@
 """Whether an answer is right: the one rule by which every score, report and comparison here counts.
 
 A point is right inside the target's box or polygon or on its edge, as it was given and never rounded: of the 1,581 rows
-that ScreenSpot-Pro's authors publish for OmniParser, 5 turn from wrong to right once their points are rounded to px.
+of ScreenSpot-Pro that OmniParser's authors publish, 5 turn from wrong to right once their points are rounded to px.
 That the edges of a box belong to it is what the scorers of ScreenSpot, ScreenSpot-Pro, UI-Vision, ShowDown, lmms-eval
 and VLMEvalKit agree on. Where they part, docs/scoring.md says who differs.
 """

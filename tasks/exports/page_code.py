@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from ...envs import (
-    Action,
     AnswerDialog,
     AskUser,
     Back,
@@ -44,17 +43,8 @@ from ...envs import (
 from ...envs.secrets import names_secrets
 from .exported import Done, Told, one_line, python_text
 from .locators import is_field, locator_of, position_in
+from .page_words import CLOSED_TAB, NEW_TAB, NOTCH_CSS_PX, SETTLE_HELPER, button, key_name, tells, why_not
 from .secret_texts import SECRET_HELPER, text_code
-
-NOTCH_CSS_PX = 100  # how far one notch of the wheel scrolls a page
-NEW_TAB, CLOSED_TAB = "a new tab opened", "a tab closed"  # what an effect tells
-
-SETTLE_HELPER = '''
-def settle(page: Page) -> None:
-    """Let the page come to rest before something is done at a place of it."""
-    page.wait_for_load_state()
-    page.wait_for_timeout(250)
-'''
 
 
 @dataclass
@@ -87,10 +77,10 @@ class PageCode:
             self._act(one)
             if isinstance(later, Upload) and later.point is None:
                 self._wrap(start, "with page.expect_file_chooser() as chooser:")
-            elif _tells(one, NEW_TAB):
+            elif tells(one, NEW_TAB):
                 self._wrap(start, "with page.context.expect_page() as opened:")
                 self.add("page = opened.value")
-            elif _tells(one, CLOSED_TAB):
+            elif tells(one, CLOSED_TAB):
                 self.lines.insert(start, "context = page.context")
                 self.add("page = context.pages[-1]")
 
@@ -115,7 +105,7 @@ class PageCode:
                     self._at_place(action.point, scale)
                     self.add(f"page.mouse.move({self._place(action.point, scale)})")
                 way = "down" if isinstance(action, MouseDown) else "up"
-                self.add(f"page.mouse.{way}({_button(action.button)})")
+                self.add(f"page.mouse.{way}({button(action.button)})")
             case Scroll():
                 self._scroll(action, scale)
             case TypeText():
@@ -146,7 +136,7 @@ class PageCode:
             case AnswerDialog():
                 self.add("# answered above")
             case OpenApp() | Zoom() | Extract() | AskUser() | Refuse():
-                self.add(f"# left out: {self.told.leave_out(one.step, _why_not(action))}")
+                self.add(f"# left out: {self.told.leave_out(one.step, why_not(action))}")
             case Finish():
                 pass
             case _:
@@ -173,7 +163,7 @@ class PageCode:
 
     def _click(self, one: Done, action: Click) -> None:
         located = self._located(one, action.point)
-        options = [] if action.button == "left" else [_button(action.button)]
+        options = [] if action.button == "left" else [button(action.button)]
         if located is not None:
             if action.modifiers:
                 options.append(f"modifiers={[key_name(each) for each in action.modifiers]!r}")
@@ -197,11 +187,11 @@ class PageCode:
         self._at_place(action.path[0], scale)
         first, *rest = (self._place(point, scale) for point in action.path)
         each_ms = 0 if action.duration_s is None else round(1000 * action.duration_s / len(rest))
-        lines = [f"page.mouse.move({first})", f"page.mouse.down({_button(action.button)})"]
+        lines = [f"page.mouse.move({first})", f"page.mouse.down({button(action.button)})"]
         for place in rest:
             lines += [f"page.mouse.move({place}, steps=8)"]
             lines += [f"page.wait_for_timeout({each_ms})"] if each_ms else []
-        lines.append(f"page.mouse.up({_button(action.button)})")
+        lines.append(f"page.mouse.up({button(action.button)})")
         self._holding(action.modifiers, *lines)
 
     def _scroll(self, action: Scroll, scale: float) -> None:
@@ -306,26 +296,3 @@ class PageCode:
                 closed = "page" if action.index is None else f"page.context.pages[{action.index}]"
                 self.add("context = page.context", f"{closed}.close()")
                 self.add("page = context.pages[-1]", "page.bring_to_front()")
-
-
-def key_name(key: str, *, with_shift: bool = False) -> str:
-    """What Playwright and Puppeteer call a key."""
-    from ...envs.page_input import KEY_NAMES
-
-    if with_shift and len(key) == 1 and key.isascii() and key.isalnum():
-        return f"Digit{key}" if key.isdigit() else f"Key{key.upper()}"
-    return KEY_NAMES.get(key, key)
-
-
-def _tells(one: Done, event: str) -> bool:
-    """Whether the action had this on the side."""
-    effect = one.step.effect
-    return effect is not None and not isinstance(one.action, NewTab | SwitchTab | CloseTab) and event in effect.detail
-
-
-def _button(button: str) -> str:
-    return "" if button == "left" else f"button={button!r}"
-
-
-def _why_not(action: Action) -> str:
-    return "a browser starts no programs" if isinstance(action, OpenApp) else "it touches nothing"

@@ -39,7 +39,7 @@ from ...envs import (
 from ..errors import BadRequest
 from .exported import Done, Exported, Told, done_steps, only_one, start_url, was_on_desktop, write_text
 from .locators import is_field
-from .page_code import NEW_TAB, NOTCH_CSS_PX, key_name
+from .page_words import NEW_TAB, NOTCH_CSS_PX, key_name
 
 Json = dict[str, Any]
 CUSTOM = "moonhand"

@@ -41,7 +41,7 @@ from ...envs import (
     action_to_json,
 )
 from .exported import Exported, Told, copy_images, only_one, python_text, started_at_s, write_text
-from .page_code import NOTCH_CSS_PX, key_name
+from .page_words import NOTCH_CSS_PX, key_name
 
 COUNTED = {1: "mouse_click", 2: "mouse_dblclick"}
 

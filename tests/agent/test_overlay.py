@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -42,6 +43,17 @@ def test_a_label_stays_on_the_picture(x_px: float, y_px: float) -> None:
     assert (labelled[rows.min() : rows.max() + 1, columns.max()] == np.array(ACCENT)).all(
         -1
     ).sum() > 4  # its right edge
+
+
+@pytest.mark.parametrize(("x_px", "box"), [(160, (60, 80, 200, 40)), (300, (10, 20, 305, 30)), (5, (0, 150, 40, 49))])
+def test_a_label_leaves_what_it_is_about_free(x_px: float, box: tuple[int, int, int, int]) -> None:
+    left, top, width, height = box
+    mark = Mark(label="3. click (160, 100)", x_px=x_px, y_px=top + height / 2, box=Region(*box))
+    bare = np.asarray(draw(page(255), [replace(mark, label="")]))
+    labelled = np.asarray(draw(page(255), [mark]))
+    is_other = (bare != labelled).any(-1)
+    assert is_other.any()
+    assert not is_other[top : top + height, left : left + width].any()
 
 
 def test_small_pictures_and_long_labels_are_no_error() -> None:

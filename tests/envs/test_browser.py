@@ -312,9 +312,9 @@ def test_a_page_that_closes_or_crashes_is_gone(chromium: str, serve: Serve) -> N
 
 def test_a_page_that_hangs_is_ended_after_the_time_limit(chromium: str, serve: Serve) -> None:
     url = serve({"/": "<button onclick='for (;;) {}' style='width: 100px; height: 100px'>hang</button>"})
-    config = BrowserConfig(url=url, viewport=VIEWPORT, executable=chromium, timeout_s=3, settle_s=0.5)
+    config = BrowserConfig(url=url, viewport=VIEWPORT, executable=chromium, timeout_s=2, settle_s=0.5)
     with BrowserEnv(config) as env:
-        with pytest.raises(PageGone, match=r"did not answer for 3 s at: click \(50, 50\)"):
+        with pytest.raises(PageGone, match=r"did not answer for 2 s at: click \(50, 50\)"):
             env.perform(Click(x_px=50, y_px=50))
         with pytest.raises(PageGone):
             env.observe()

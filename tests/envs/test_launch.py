@@ -42,10 +42,13 @@ PAGES = {
 }
 
 
-@pytest.fixture(scope="module")
-def running(chromium: str, serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> Generator[tuple[str, str]]:
-    """The address of a Chromium that somebody else started, and that of the page it shows."""
-    folder, url = tmp_path_factory.mktemp("theirs"), serve(PAGES)
+@pytest.fixture
+def running(chromium: str, serve: Serve, tmp_path: Path) -> Generator[tuple[str, str]]:
+    """The address of a Chromium that somebody else started, and that of the page it shows.
+
+    For one test: a tab that it leaves hanging would keep a core busy for as long as the browser lives.
+    """
+    folder, url = tmp_path / "theirs", serve(PAGES)
     flags = ["--no-sandbox", "--headless", "--remote-debugging-port=0", f"--user-data-dir={folder}"]
     quiet = subprocess.DEVNULL
     with subprocess.Popen([chromium, *flags, url], stdout=quiet, stderr=quiet) as process:

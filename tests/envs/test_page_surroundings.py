@@ -11,20 +11,20 @@ from moonhand.envs import (
     BrowserConfig,
     BrowserEnv,
     Click,
+    Drag,
     Element,
     Navigate,
+    Point,
     PressKeys,
     Size,
     Surroundings,
     TypeText,
     Wait,
 )
-from moonhand.envs.page_element import ELEMENT_JS, QUICK_ELEMENT_JS
 
 pytestmark = pytest.mark.browser
 
 SECRET = "hunter2 swordfish"
-SCRIPTS = (ELEMENT_JS, QUICK_ELEMENT_JS)
 PAGE = """<title>Shop</title><style>* { margin: 0; font: 13px sans-serif }</style>
 <form id=order>
   <label for=full>Full name</label><input id=full name=full placeholder=Ada>
@@ -171,11 +171,12 @@ def test_keys_are_told_what_has_the_focus_and_values_of_secrets_are_not(env: Bro
     assert told == Surroundings(url=env.url, title="{{secret:shop}} and more")
 
 
-def test_the_quick_form_tells_the_same_but_for_selectors(env: BrowserEnv) -> None:
-    for css in ("#full", "td button", "[data-testid]", "h2"):
-        whole, quick = (env.evaluate(f"({js}).call(document.querySelector({css!r}))") for js in SCRIPTS)
-        assert whole["selectors"]
-        assert quick == whole | {"selectors": []}
+def test_of_a_way_both_ends_are_told(env: BrowserEnv) -> None:
+    (full, alone), (shadow, _) = at(env, "full"), at(env, "openRoot.querySelector('button')")
+    places = [env.evaluate(f"middle({js})") for js in ("full", "openRoot.querySelector('button')")]
+    told = env.surroundings(Drag(path=tuple(Point(x * 2, y * 2) for x, y in places)))
+    assert (told.element, told.end) == (full, shadow)
+    assert alone.end is None
 
 
 @pytest.fixture

@@ -35,10 +35,10 @@ class Behaviour:
     key: str | None = None
     logprobs: bool = True
     grammar: str = "kept"  # or "ignored", "refused"
-    thought: str | None = None  # told apart, under the name below
-    thought_name: str = "reasoning_content"
+    thought: str | None = None  # told apart
     more_tokens: int = 0  # counted for a prompt beyond what it has
     prompt_tokens: int | None = None  # told in place of what was counted, with a canned reply
+    trouble: str = "not now"  # what is said with each of the next
     troubles: list[tuple[int, dict[str, str]]] = field(default_factory=list[tuple[int, dict[str, str]]])
     cuts: int = 0  # connections that are dropped amid the reply
     slow_s: float = 0.0
@@ -53,6 +53,7 @@ def serving(engine: Engine, how: Behaviour) -> Generator[str]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def do_GET(self) -> None:
             if self.path == "/version":
@@ -76,7 +77,7 @@ def serving(engine: Engine, how: Behaviour) -> Generator[str]:
             try:
                 time.sleep(how.slow_s)
                 if trouble is not None:
-                    self._send(trouble[0], {"error": {"message": "not now"}}, trouble[1])
+                    self._send(trouble[0], {"error": {"message": how.trouble}}, trouble[1])
                 elif how.grammar == "refused" and "structured_outputs" in body:
                     self._send(400, {"error": {"message": "structured_outputs: no such field"}})
                 elif body.get("stream"):
@@ -169,7 +170,7 @@ def completion(engine: Engine, body: dict[str, Any], how: Behaviour) -> dict[str
         told = {"content": _entries(engine, messages, made, body["top_logprobs"])}
     message: dict[str, Any] = {"role": "assistant", "content": made.text}
     if how.thought is not None:
-        message[how.thought_name] = how.thought
+        message["reasoning_content"] = how.thought
     return {
         "object": "chat.completion",
         "choices": [{"index": 0, "message": message, "logprobs": told, "finish_reason": made.finish_reason}],

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import torch
-import transformers
 from moonhand.model import KimiVL, KimiVLConfig, LatentCache
 from moonhand.model.runtime import Span, TextRuntime
 from moonhand.tasks.model_bench.peer_names import deepseek_config, k25_config
@@ -26,6 +25,8 @@ def _assert_equal(ours: Tensor, theirs: Tensor, atol: float = 1e-4) -> None:
 
 
 def _hf_text(model: KimiVL) -> Any:
+    import transformers  # a second, which only the worker that runs these tests pays
+
     reference: Any = transformers.DeepseekV3ForCausalLM(deepseek_config(model.config.text)).eval()
     reference.load_state_dict(model.language_model.state_dict())
     return reference
@@ -96,6 +97,8 @@ def test_the_latents_norm_has_its_own_epsilon(tiny_config: KimiVLConfig, random_
 
 def _hf_whole(model: KimiVL) -> Any:
     """Kimi K2.5 with our weights: names changed, qkv taken apart, rotary pairs laid out in halves."""
+    import transformers
+
     reference: Any = transformers.Kimi_K25ForConditionalGeneration(k25_config(model.config)).eval()
     reference.load_state_dict(_renamed(model))
     return reference

@@ -8,25 +8,32 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 import time
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import llguidance
 import numpy as np
 import pytest
 import torch
 from moonhand.agent import KimiPolicy, Target, locate
+from moonhand.agent.dialects import DIALECTS, whole_canvas
 from moonhand.agent.screen import default_viewport
 from moonhand.envs import Frame
 from moonhand.model import (
     BadConfig,
+    BadGrammar,
     BadImage,
+    ContextTooLong,
     Engine,
     Grammar,
+    HttpConfig,
     Message,
     NoRemote,
     Picture,
@@ -40,9 +47,10 @@ from moonhand.model import (
 )
 from moonhand.model.errors import RemoteTimedOut
 from moonhand.model.remote_address import RemoteAddress
-from moonhand.model.remote_http import HttpConfig, retry_after
+from moonhand.model.remote_http import retry_after
 from moonhand.model.remote_model import recognise
 from moonhand.model.remote_reply import read_completion
+from moonhand.model.remote_wire import after_thought
 from moonhand.tasks.cli import app
 from moonhand.tasks.console import ModelChoice
 from moonhand.tasks.errors import BadRequest
@@ -50,6 +58,7 @@ from PIL import Image, ImageDraw
 from served_nano import Behaviour, serving
 from typer.testing import CliRunner
 
+CLICK_FORM = r"click\(x=0\.\d{3}, y=0\.\d{3}\)"
 CLICK = Grammar('start: "click(x=0." /[0-9]{3}/ ", y=0." /[0-9]{3}/ ")"')
 KEY = "sk-of-nobody-else"
 QUICK = RemoteConfig(http=HttpConfig(connect_s=2, reply_s=20, attempts=3, first_wait_s=0.05, longest_wait_s=2))
@@ -115,8 +124,13 @@ def test_a_server_points_where_the_same_model_does_here(nano: Engine) -> None:
 
 
 def test_the_whole_distribution_gives_the_confidence_of_an_engine_here(nano: Engine) -> None:
-    with remote(nano, settings=replace(QUICK, top_logprobs=1200)) as (engine, _, _):
+    with remote(nano, settings=replace(QUICK, top_logprobs=1200)) as (engine, how, _):
         all_told = locate(engine, FRAME, "Save", modes=1)
+        elsewhere, here = locate(engine, FRAME, "a purple elephant"), locate(nano, FRAME, "a purple elephant")
+        assert [mode.at for mode in elsewhere.modes] == [mode.at for mode in here.modes]
+        assert len(elsewhere.modes) > 1, "other places in x are asked for by continuing the reply"
+        assert how.bodies[2]["continue_final_message"] is True
+        assert how.bodies[2]["messages"][-1]["content"].startswith("click(x=0.")
     with remote(nano) as (engine, _, _):
         few_told = locate(engine, FRAME, "Save", modes=1)
     calibration, nano.calibration = nano.calibration, None
@@ -129,24 +143,13 @@ def test_the_whole_distribution_gives_the_confidence_of_an_engine_here(nano: Eng
     assert few_told.belief is not None
 
 
-def test_other_places_are_asked_for_by_continuing_the_reply(nano: Engine) -> None:
-    with remote(nano, settings=replace(QUICK, top_logprobs=1200)) as (engine, how, _):
-        here, there = locate(nano, FRAME, "a purple elephant"), locate(engine, FRAME, "a purple elephant")
-        assert [mode.at for mode in there.modes] == [mode.at for mode in here.modes]
-        assert len(there.modes) > 1
-        assert how.bodies[1]["continue_final_message"] is True
-        assert how.bodies[1]["messages"][-1]["content"].startswith("click(x=0.")
-
-
 def test_without_log_probabilities_there_is_a_point_and_no_confidence(nano: Engine) -> None:
     with remote(nano, Behaviour(logprobs=False)) as (engine, how, said):
         target = locate(engine, FRAME, "Save")
         assert target.point == locate(nano, FRAME, "Save").point
         assert (target.confidence, target.belief) == (None, None)
         assert "logprobs" not in how.bodies[0]
-    assert said == [
-        "the server tells no log-probabilities: there is no confidence, no heat map, and nothing to zoom by"
-    ]
+    assert said == ["the server tells no log-probabilities: there is no confidence and no heat map"]
 
 
 def test_the_screenshot_is_sent_as_it_is_and_the_sampling_with_it(nano: Engine) -> None:
@@ -195,9 +198,8 @@ def test_a_reply_comes_in_pieces(nano: Engine) -> None:
             assert (pieces[0].logprob is not None) == shown
 
 
-@pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])
-def test_a_thought_that_comes_apart_is_a_thought(nano: Engine, name: str) -> None:
-    with remote(nano, Behaviour(thought="a blue button", thought_name=name, grammar="ignored")) as (engine, _, _):
+def test_a_thought_that_comes_apart_is_a_thought(nano: Engine) -> None:
+    with remote(nano, Behaviour(thought="a blue button", grammar="ignored")) as (engine, _, _):
         found = engine.generate(ASK, SamplingConfig(max_new_tokens=40))
         target = locate(engine, FRAME, "Save", modes=1)
     assert (found.thinking, found.thought_finished) == ("a blue button", True)
@@ -219,12 +221,12 @@ def test_steps_are_worked_through_as_with_an_engine_here(nano: Engine) -> None:
 
 
 def test_many_ask_at_once_and_get_their_own_answers(nano: Engine) -> None:
-    words = ["Save", "Cancel", "the Name field", "a purple elephant"] * 2
+    words = ["Save", "Cancel", "the Name field", "a purple elephant"]
     with remote(nano, Behaviour(slow_s=0.1)) as (engine, how, _):
-        with ThreadPoolExecutor(8) as pool:
-            there = list(pool.map(lambda text: locate(engine, FRAME, text, modes=1), words))
+        with ThreadPoolExecutor(4) as pool:
+            there = list(pool.map(partial(locate, engine, FRAME, modes=1), words))
         batch = engine.generate_batch([ASK, ASK, ASK], SamplingConfig(max_new_tokens=3))
-        assert how.at_once >= 4
+        assert how.at_once >= 3
     assert [target.point for target in there] == [locate(nano, FRAME, text, modes=1).point for text in words]
     assert len({reply.text for reply in batch}) == 1
 
@@ -335,9 +337,11 @@ def test_a_grammar_that_is_not_kept_or_not_taken_is_told(nano: Engine) -> None:
         assert said[0].endswith("refuses the request (400): structured_outputs: no such field")
         assert engine.abilities.grammar is None
         assert engine.abilities.top_logprobs == 20
-    with remote(nano, Behaviour(about={"owned_by": "somebody"})) as (engine, _, said):
+    with remote(nano, Behaviour(about={"owned_by": "somebody"})) as (engine, how, said):
         assert "takes JSON schemas only" in said[0]
         assert engine.abilities.server == "openai"
+        assert locate(engine, FRAME, "a purple elephant").point is not None
+        assert len(how.bodies) == 1, "its protocol may know no reply that is continued: other places are not asked for"
     with remote(nano, Behaviour(version="0.11.2", grammar="ignored")) as (engine, _, _):
         assert engine.abilities.version == "0.11.2"
 
@@ -348,6 +352,43 @@ def test_a_picture_too_large_to_send_is_refused_before_it_is_sent(nano: Engine) 
         with pytest.raises(BadImage, match=r"90x90 px picture is 0\.0 MB as PNG, more than the 0\.0 MB"):
             engine.generate([Message("user", (noise,))])
         assert how.bodies == []
+
+
+def follows(grammar: Grammar, text: str) -> bool:
+    """Whether llguidance, which is what holds vLLM to such a grammar too, takes the text from end to end."""
+    matcher = llguidance.LLMatcher(llguidance.LLTokenizer("byte"), grammar.serialized, log_level=0)
+    return all(matcher.consume_token(byte) for byte in text.encode()) and matcher.is_accepting()
+
+
+def test_a_thought_may_come_before_what_a_grammar_allows(nano: Engine) -> None:
+    both = after_thought(CLICK)
+    click, thought = "click(x=0.123, y=0.456)", "\u25c1think\u25b7so\nrefuse()? \u25c1no\u25c1/think\u25b7"
+    for text in (click, thought + click, f"{thought}\n\n{click}"):
+        assert follows(both, text), text
+    for text in ("\u25c1think\u25b7so", thought, f"{thought}{click}!", f"{thought}refuse()", f"so {click}"):
+        assert not follows(both, text), text
+    with pytest.raises(BadGrammar, match="no other rule uses"):
+        after_thought(Grammar('start: "a" start | "b"'))
+    sampling = SamplingConfig(grammar=CLICK, thinking_tokens=20, max_new_tokens=60)
+    with remote(nano) as (engine, how, _):
+        assert re.fullmatch(CLICK_FORM, engine.generate(ASK, sampling).answer)
+        assert how.bodies[0]["structured_outputs"]["grammar"].endswith(both.text)
+
+
+def test_every_dialect_can_be_asked_for_behind_a_thought() -> None:
+    for dialect in DIALECTS.values():
+        grammar = Grammar(dialect.grammar(whole_canvas(FRAME.size), frozenset(("click", "finish"))))
+        assert "thought_before" in after_thought(grammar).text
+
+
+def test_a_prompt_too_long_for_the_server_is_told_as_such(nano: Engine) -> None:
+    with remote(nano) as (engine, how, _):
+        how.troubles, how.trouble = [(400, {})], "This model's maximum context length is 4096 tokens."
+        with pytest.raises(ContextTooLong, match="maximum context length is 4096 tokens"):
+            engine.generate(ASK)
+        how.troubles, how.trouble = [(413, {})], "too large"
+        with pytest.raises(NoRemote, match="does not take a request of this size"):
+            engine.generate(ASK)
 
 
 def completion(content: str | None, reason: str | None = "stop", **more: Any) -> dict[str, Any]:

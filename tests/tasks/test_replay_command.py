@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from moonhand.agent import ScriptedPolicy, Trajectory, read_trajectory, run_to_end
 from moonhand.envs import BrowserConfig, BrowserEnv, Click, Size, TypeText
 from moonhand.tasks.cli import app
+from moonhand.tasks.kept_screen import with_a_page
 from typer.testing import CliRunner
 
 PAGE = """<!doctype html><title>Join</title><body style="font: 15px sans-serif; margin: 30px">
@@ -55,7 +57,12 @@ def test_a_recording_is_replayed_healed_and_mended(recorded: Path, tmp_path: Pat
     assert "click (50, 110)" in out
     left, out, _ = moonhand("traj", "diff", tmp_path / "healed", "--accept", "all", "--json")
     assert (left, json.loads(out)["decided"]) == (0, [1, 2])
-    assert read_trajectory(recorded).steps[2].action == Click(x_px=50, y_px=110)
+    mended = read_trajectory(recorded).steps[2]
+    assert mended.action == Click(x_px=50, y_px=110)
+    assert mended.effect is not None
+    assert mended.effect.detail == "click (50, 110); moved by (+0, +30) px"
+    shown = " ".join(moonhand("traj", "show", recorded, "--step", "3")[1].split())
+    assert "healed moved by (+0, +30) px (by pixels) recorded at first click (50, 80)" in shown
 
 
 @pytest.mark.browser
@@ -73,6 +80,34 @@ def test_a_recording_starts_no_program_and_what_it_asked_about_is_asked_again(re
     assert f"to repeat it, where you trust it: --chromium {program}" in said
     assert not (tmp_path / "started").exists()
     assert json.loads((tmp_path / "out" / "run.json").read_text())["config"]["approve"] == "always"
+
+
+@pytest.mark.browser
+def test_ctrl_c_while_the_browser_opens_is_told_in_json(recorded: Path, tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    program.write_text(f"#!/bin/sh\nkill -INT {os.getpid()}\nsleep 2\n")  # what the person at the terminal does
+    program.chmod(0o755)
+    left, out, _ = moonhand("replay", recorded, "--chromium", program, "--out", tmp_path / "out", "--json")
+    told = json.loads(out)
+    assert (left, told["status"], told["steps"], told["trajectory"]) == (130, "stopped", 0, None)
+    assert not (tmp_path / "out" / "run.json").exists()
+
+
+@pytest.mark.browser
+def test_an_import_is_replayed_on_the_page_of_its_first_step(recorded: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(recorded, folder)
+    told = json.loads((folder / "run.json").read_text())
+    told |= {"imported_from": {"format": "zeta"}, "env": told["env"] | {"url": None}}
+    (folder / "run.json").write_text(json.dumps(told))
+    recording = read_trajectory(folder)
+    assert with_a_page(recording, {})["url"] == (recorded.parent / "page.html").as_uri()
+    assert with_a_page(recording, {"url": "http://x"}) == told["env"]
+    lines = [json.loads(line) | {"surroundings": None} for line in (folder / "steps.jsonl").read_text().splitlines()]
+    (folder / "steps.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    left, out, _ = moonhand("replay", folder, "--json")
+    assert left == 2
+    assert json.loads(out)["error"].startswith("the import from zeta does not say where it was done: give --url URL")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from moonhand.agent import Recording, Step, Trajectory, TrajectoryError, read_trajectory
+from moonhand.agent import Recording, Step, Trajectory, read_trajectory
 from moonhand.agent.fingerprint import fingerprint
 from moonhand.envs import Click, Effect, Element, Frame, Point, PressKeys, Region, Surroundings, TypeText
 from moonhand.envs.env import Pixels
@@ -315,18 +316,29 @@ def test_what_a_kill_left_goes_whatever_the_name(name: str, tmp_path: Path) -> N
     assert [path.name for path in folder.iterdir()] == ["new"]
 
 
-def test_an_old_folder_that_cannot_be_deleted_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_old_folder_that_cannot_be_deleted_is_told(tmp_path: Path) -> None:
+    """Something is mounted in it, which even root cannot delete."""
     folder = tmp_path / "run"
-    folder.mkdir()
+    (folder / "frames").mkdir(parents=True)
     (folder / "steps.jsonl").write_text(SECRET)
-
-    def deletes_nothing(path: Path, ignore_errors: bool) -> None:
-        assert ignore_errors
-
-    monkeypatch.setattr("moonhand.tasks.traj.folder_swap.shutil.rmtree", deletes_nothing)
-    with pytest.raises(TrajectoryError, match="the old one cannot be deleted: it stays as"), new_in_place_of(folder):
-        pass
+    own_mounts = ("unshare", "--map-root-user", "--mount")
+    mount = f"mount -t tmpfs none '{folder}/frames'"
+    if (
+        shutil.which("unshare") is None
+        or subprocess.run([*own_mounts, "sh", "-c", mount], capture_output=True).returncode
+    ):
+        pytest.skip("this system lets nobody mount anything")
+    program = (
+        "import sys\nfrom pathlib import Path\nfrom moonhand.tasks.traj.folder_swap import new_in_place_of\n"
+        "try:\n  with new_in_place_of(Path(sys.argv[1])): pass\nexcept Exception as error: print(repr(error))"
+    )
+    command = f"{mount} && exec '{sys.executable}' -c \"$0\" '{folder}'"
+    done = subprocess.run([*own_mounts, "sh", "-c", command, program], capture_output=True, text=True, timeout=60)
+    assert done.stdout.startswith("TrajectoryError("), done.stderr
+    assert "the old one cannot be deleted: it stays as" in done.stdout
     assert list(folder.iterdir()) == []
+    (old,) = tmp_path.glob(".run.redacting-*")
+    assert [path.name for path in old.iterdir()] == ["frames"]
 
 
 def test_pictures_in_replays_are_told_of(run: Path) -> None:

@@ -16,6 +16,9 @@ import subprocess
 import sys
 import tempfile
 import time
+import zipfile
+from collections.abc import Generator, Sequence
+from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +69,7 @@ from typer.testing import CliRunner
 
 HERE = Path(__file__).parent
 PAGES = HERE / "pages"
-PAPER = "/tmp/moonhand-paper.txt"  # what is uploaded; whoever plays it again makes it
+PAPER = "moonhand-paper.txt"  # what is uploaded, beside where it is run; whoever plays it again makes it
 SCREEN = Size(360, 240)
 WINDOW = """
 import json, os, tkinter
@@ -143,9 +146,15 @@ def window() -> list[Action]:
     ]
 
 
+@contextmanager
+def in_a_folder_with_the_paper() -> Generator[Path]:
+    with tempfile.TemporaryDirectory() as name, chdir(name):
+        Path(PAPER).write_text("paper\n", encoding="utf-8")
+        yield Path(name)
+
+
 def record_kinds(folder: Path) -> None:
-    Path(PAPER).write_text("paper\n", encoding="utf-8")
-    with serve_folder(PAGES) as address:
+    with in_a_folder_with_the_paper(), serve_folder(PAGES) as address:
         url = f"{address}kinds.html"
         config = BrowserConfig(url=url, viewport=Size(360, 280), dialogs="ask")
         with BrowserEnv(config) as env:
@@ -178,8 +187,8 @@ def record_trace(folder: Path) -> None:
     """Calls of many kinds, one of which fails."""
     from playwright.sync_api import Error, sync_playwright
 
-    Path(PAPER).write_text("paper\n", encoding="utf-8")
-    with serve_folder(PAGES) as address, sync_playwright() as playwright:
+    trace = folder.with_suffix(".zip")
+    with in_a_folder_with_the_paper() as here, serve_folder(PAGES) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium())
         context = browser.new_context(viewport={"width": 360, "height": 280}, device_scale_factor=2)
         context.tracing.start(screenshots=True, snapshots=True, title="one of each call")
@@ -203,8 +212,21 @@ def record_trace(folder: Path) -> None:
             page.locator("#nowhere").click(timeout=100)
         except Error:
             page.wait_for_timeout(20)
-        context.tracing.stop(path=folder.with_suffix(".zip"))
+        context.tracing.stop(path=trace)
         browser.close()
+    without_folders(trace, (here, HERE.parent.parent))
+
+
+def without_folders(trace: Path, folders: Sequence[Path]) -> None:
+    """Take the names of this machine's folders out of what a trace tells; files are named from there on."""
+    with zipfile.ZipFile(trace) as old:
+        entries = [(name, old.read(name)) for name in old.namelist()]
+    with zipfile.ZipFile(trace, "w", zipfile.ZIP_DEFLATED) as new:
+        for name, content in entries:
+            if Path(name).suffix in (".trace", ".stacks", ".network"):
+                for folder in folders:
+                    content = content.replace(f"{folder}/".encode(), b"")
+            new.writestr(zipfile.ZipInfo(name, (2026, 1, 1, 0, 0, 0)), content, zipfile.ZIP_DEFLATED)
 
 
 def record_signup(folder: Path) -> None:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import signal
 import time
 from collections.abc import Generator, Sequence
 from contextlib import suppress
 from importlib import import_module
-from tempfile import TemporaryDirectory
+from pathlib import Path
+from tempfile import TemporaryDirectory, gettempdir
 from typing import Any, cast
 
 from ....envs import EnvError, MissingTool
@@ -22,7 +24,8 @@ from .answered import words_of
 from .pool import CannotOpen, Died, Event, Raised, Ready, Told
 
 OBJECT_STORE_BYTES = 80 << 20  # of a cluster started here: rows are small, and pictures are read by the workers
-INSTALL = 'Ray is not installed: pip install "moonhand[ray]", or --executor processes'
+NO_RAY = 'Ray is not installed: pip install "moonhand[ray]", or --executor processes'
+FOLDER = "mh-ray-"  # and the driver's process, in the system's folder for temporary files
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 TOKEN = "RAY_AUTH_TOKEN"  # of a cluster started here: without one Ray writes its own to the user's home
 
@@ -89,7 +92,7 @@ class RayWorker:
             return None
         except self._ray.exceptions.RayActorError as error:
             self.awaited = None
-            return Died(f"the worker died: {str(error).splitlines()[0]}")
+            return Died(_why_dead(str(error)))
         except self._ray.exceptions.RayError as error:
             self.awaited = None
             return Died(f"the worker was lost: {str(error).splitlines()[0]}")
@@ -106,7 +109,7 @@ class RayForce:
         self._source = source
         self._on_gpu = on_gpu
         self._workers: list[RayWorker] = []
-        self._folder = None if address else TemporaryDirectory(prefix="mh-ray-", ignore_cleanup_errors=True)
+        self._folder = None if address else _own_folder()
         self._ray = _connect(address, None if self._folder is None else self._folder.name, size or os.cpu_count() or 1)
         try:
             room = self._ray.cluster_resources()
@@ -142,15 +145,40 @@ class RayForce:
             self._folder.cleanup()
 
 
+def _why_dead(told: str) -> str:
+    """Of Ray's account of many lines: the error of an actor that could not be made; a death by signal has none."""
+    lines = [line.strip() for line in told.splitlines() if line.strip()]
+    return f"the worker died: {lines[-1]}" if "creation task" in told else "the worker died"
+
+
+def _own_folder() -> TemporaryDirectory[str]:
+    """For the files of a cluster started here. Those of drivers that were killed are removed."""
+    for left in Path(gettempdir()).glob(f"{FOLDER}*"):
+        pid = left.name.removeprefix(FOLDER).split("-")[0]
+        if pid.isdecimal() and not _lives(int(pid)):
+            shutil.rmtree(left, ignore_errors=True)
+    return TemporaryDirectory(prefix=f"{FOLDER}{os.getpid()}-", ignore_cleanup_errors=True)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
 def _connect(address: str | None, folder: str | None, num_cpus: int) -> Any:
     """Ray, connected. It tells nobody that it is used, and leaves the signals to us."""
     os.environ.update(QUIET)
-    if not address:
+    if not address and os.environ.setdefault("RAY_AUTH_MODE", "token") == "token":
         os.environ.setdefault(TOKEN, secrets.token_hex(32))
     try:
         ray: Any = import_module("ray")
     except ImportError as error:
-        raise MissingTool(INSTALL) from error
+        raise MissingTool(NO_RAY) from error
     heard_by = signal.getsignal(signal.SIGTERM)
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "error", "configure_logging": False}
     try:

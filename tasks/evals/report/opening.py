@@ -10,7 +10,6 @@ from typing import Any, cast
 from ...errors import BadRequest
 from ..run_folder import read_manifest
 from ..sample import Suite
-from ..suites.assemble import SIZES_UNKNOWN
 
 
 def suite_of_run(folder: Path, data: Path | None) -> Suite:
@@ -29,13 +28,8 @@ def suite_of_run(folder: Path, data: Path | None) -> Suite:
     if wanted and (other := sorted(file for file in wanted if suite.files.get(file) != wanted[file])):
         raise BadRequest(f"{data} holds another {name} than the run's: {', '.join(other)} differs or is missing")
     if (limit := told["limit"]) is not None:
-        suite = replace(suite, samples=suite.samples[:limit])
+        suite = replace(suite, samples=suite.samples[:limit], skipped=())
     return suite
-
-
-def has_screens(suite: Suite) -> bool:
-    """Whether the sizes of its screenshots are known: a log of predictions does not say them."""
-    return SIZES_UNKNOWN.partition("}")[2] not in suite.convention
 
 
 def run_suite(manifest: Mapping[str, Any]) -> dict[str, Any]:

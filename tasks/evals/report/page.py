@@ -107,11 +107,13 @@ def group_ids(shown: Iterable[Sequence[tuple[str, str]]]) -> dict[str, dict[str,
 
 
 def model_name(manifest: Mapping[str, Any]) -> str:
-    """As far as the manifest says; an unnamed model's predictions are just that."""
-    model = manifest.get("model")
-    if isinstance(model, Mapping):
-        model = model.get("model") or model.get("name")
-    return model if isinstance(model, str) and model else "predictions"
+    """As far as the manifest says; of a file that was scored, the file's name."""
+    for key, names in (("model", ("name", "model")), ("scored", ("file",))):
+        told: Any = manifest.get(key)
+        found = next((told[name] for name in names if told.get(name)), None) if isinstance(told, Mapping) else told
+        if isinstance(found, str) and found:
+            return found
+    return "predictions"
 
 
 @cache

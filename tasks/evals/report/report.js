@@ -10,7 +10,8 @@ function otherTheme() {
 
 function startGallery(list) {
   const shots = [...list.children];
-  const texts = new Map(shots.map((shot) => [shot, shot.textContent.toLowerCase()]));
+  const words = (shot) => [...shot.querySelectorAll(".instruction, .raw")].map((part) => part.textContent).join(" ");
+  const texts = new Map(shots.map((shot) => [shot, words(shot).toLowerCase()]));
   const tools = byId("tools");
   const large = byId("large");
   let at = null;
@@ -20,10 +21,10 @@ function startGallery(list) {
   function filter() {
     const kinds = new Set([...tools.querySelectorAll("#kinds :checked")].map((box) => box.value));
     const group = byId("group")?.value ?? "";
-    const words = byId("search").value.toLowerCase().split(/\s+/).filter(Boolean);
+    const wanted = byId("search").value.toLowerCase().split(/\s+/).filter(Boolean);
     for (const shot of shots) {
       const isOfGroup = !group || shot.dataset.groups.split(" ").includes(group);
-      shot.hidden = !(kinds.has(shot.dataset.kind) && isOfGroup && words.every((word) => texts.get(shot).includes(word)));
+      shot.hidden = !(kinds.has(shot.dataset.kind) && isOfGroup && wanted.every((word) => texts.get(shot).includes(word)));
     }
     const count = shown().length;
     byId("shown").textContent = `${count} shown`;

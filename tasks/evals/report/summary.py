@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from ..prediction import Outcome
 from ..sample import Suite
@@ -23,7 +23,7 @@ SHARES: Final = tuple(tenths / 10 for tenths in range(1, 11))  # of the surest a
 
 def summarise(suite: Suite, rows: Sequence[Row], result: Result, manifest: Mapping[str, Any]) -> dict[str, Any]:
     """The score's own JSON is in it as it is."""
-    return {
+    told = {
         "format": FORMAT,
         "suite": {
             "name": suite.name,
@@ -39,6 +39,16 @@ def summarise(suite: Suite, rows: Sequence[Row], result: Result, manifest: Mappi
         "published": published_json(suite.name),
         "manifest": dict(manifest),
     }
+    return {key: _finite(value) for key, value in told.items()}
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no infinite numbers: a point may be so far off that its distance is one. They become null."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in cast("dict[str, Any]", value).items()}
+    return [_finite(each) for each in cast("list[Any]", value)] if isinstance(value, list) else value
 
 
 def _expected(suite: Suite, rows: Sequence[Row]) -> dict[str, dict[str, int]]:

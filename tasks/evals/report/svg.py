@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from html import escape
 
 WIDTH, HEIGHT = 400, 250  # in the diagram's own units; a page scales it
-LEFT, RIGHT, TOP, BOTTOM = 42, 14, 12, 50
+LEFT, RIGHT, TOP, BOTTOM = 46, 14, 12, 56
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,8 @@ class Plot:
     def svg(self) -> str:
         """The diagram; its marks in the order in which they were added, above the grid."""
         name = escape(self.title, quote=True)
-        opening = f'<svg class="plot" viewBox="0 0 {self.width} {self.height}" role="img" aria-label="{name}">'
+        dense = " dense" if sum(len(tick.label) for tick in self.x_ticks) > 30 else ""
+        opening = f'<svg class="plot{dense}" viewBox="0 0 {self.width} {self.height}" role="img" aria-label="{name}">'
         return "".join((opening, *self._axes(), *self._marks, "</svg>"))
 
     def _axes(self) -> list[str]:
@@ -95,11 +96,11 @@ class Plot:
         for tick in self.x_ticks:
             at = self.x(tick.at)
             found.append(
-                f'<text class="tick" x="{at}" y="{bottom + 16}" text-anchor="middle">{escape(tick.label)}</text>'
+                f'<text class="tick" x="{at}" y="{bottom + 19}" text-anchor="middle">{escape(tick.label)}</text>'
             )
             if tick.note:
                 found.append(
-                    f'<text class="note" x="{at}" y="{bottom + 29}" text-anchor="middle">{escape(tick.note)}</text>'
+                    f'<text class="note" x="{at}" y="{bottom + 33}" text-anchor="middle">{escape(tick.note)}</text>'
                 )
         found.append(f'<path class="axis" d="M{left} {bottom}H{right}"/>')
         middle = (left + right) / 2
@@ -115,8 +116,8 @@ class Plot:
 
 
 def percent_ticks(low: float = 0.0, high: float = 1.0) -> list[Tick]:
-    """Of a scale of shares: five or so, at round percentages."""
-    step = next(step for step in (0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 1.0) if (high - low) / step <= 5.01)
+    """Of a scale of shares: seven at most and the two ends, at round percentages."""
+    step = next(step for step in (0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 1.0) if (high - low) / step <= 7.01)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return [Tick(n * step, f"{n * step * 100:.0f} %") for n in range(first, last + 1)]
 

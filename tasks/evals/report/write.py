@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ from ..score import score
 from ..timings import Timing, read_timings
 from .gallery import GALLERY, Card, Heat, cards
 from .markdown import report_markdown
-from .opening import has_screens
 from .page import report_page, write_pieces
 from .rows import rows_of
 from .summary import summarise
@@ -59,9 +58,10 @@ def write_report_of(
 ) -> Written:
     """Of any predictions, wherever they are from. BadRequest where the files cannot be written."""
     try:
-        result = score(suite, predictions, timings, _notes(manifest), screens=has_screens(suite))
+        result = score(suite, predictions, timings, _notes(manifest))
     except ValueError as error:
         raise BadRequest(f"these predictions are of another suite, or of another part of it: {error}") from error
+    result = replace(result, notes=tuple(dict.fromkeys(result.notes)))  # the manifest has some of them already
     rows = rows_of(suite, predictions, result)
     report = summarise(suite, rows, result, manifest)
     shown: list[Card] = list(cards(rows, gallery, heat))

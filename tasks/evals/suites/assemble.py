@@ -106,21 +106,27 @@ def assemble(
 
 def _find(draft: Draft, pictures: PictureFolder, needs_images: bool, decode: bool) -> _Found:
     if (stored := draft.row.picture) is not None:
-        other = _other_size(draft, stored.size)
-        return _Found(path=stored.path, size=draft.size or stored.size, problems=other)
+        problems = _other_size(draft, stored.size)
+        if decode and stored.path is not None:
+            try:
+                pictures.size_of(stored.path, decode=True)
+            except UnreadablePicture as error:
+                problems += (draft.row.problem(ProblemKind.UNREADABLE_PICTURE, str(error), draft.id),)
+        return _Found(path=stored.path, size=draft.size or stored.size, problems=problems)
     if draft.picture is None:
         wrong = draft.row.problem(ProblemKind.MISSING_PICTURE, "holds no picture and names none", draft.id)
         return _Found(size=draft.size, problems=(wrong,) if needs_images else ())
+    name = draft.picture if len(draft.picture) <= 120 else f"...{draft.picture[-117:]}"
     try:
         path = pictures.find(draft.picture, draft.beside)
         if path is not None:
             seen = pictures.size_of(path, decode=decode)
             return _Found(path=path, size=draft.size or seen, problems=_other_size(draft, seen))
-        kind, said = ProblemKind.MISSING_PICTURE, f"{draft.picture} is nowhere under {pictures.folder}"
+        kind, said = ProblemKind.MISSING_PICTURE, f"{name} is nowhere under {pictures.folder}"
     except AmbiguousPicture as error:
-        kind, said = ProblemKind.TWO_PICTURES, f"{draft.picture}: {error}"
+        kind, said = ProblemKind.TWO_PICTURES, f"{name}: {error}"
     except UnreadablePicture as error:
-        kind, said = ProblemKind.UNREADABLE_PICTURE, f"{draft.picture}: {error}"
+        kind, said = ProblemKind.UNREADABLE_PICTURE, f"{name}: {error}"
     return _Found(size=draft.size, problems=(draft.row.problem(kind, said, draft.id),) if needs_images else ())
 
 

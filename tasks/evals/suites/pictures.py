@@ -60,14 +60,14 @@ class PictureFolder:
 
     def _find(self, top: Path, name: str, beside: Path | None) -> Path | AmbiguousPicture | None:
         if Path(name).is_absolute():
-            return Path(name) if Path(name).is_file() else None
+            return Path(name) if _is_file(Path(name)) else None
         parts = PurePosixPath(name.replace("\\", "/")).parts
         roots = dict.fromkeys((top, *(() if beside is None else (beside, beside.parent))))
         for start in range(len(parts)):
             tail = Path(*parts[start:])
             for root in roots:
                 for folder in PICTURE_FOLDERS:
-                    if (path := root / folder / tail).is_file():
+                    if _is_file(path := root / folder / tail):
                         return path
         anywhere = self._by_last_name.get(parts[-1], ()) if parts else ()
         if len(anywhere) > 1:
@@ -92,6 +92,14 @@ class PictureFolder:
         if isinstance(known, UnreadablePicture):
             raise known
         return known
+
+
+def _is_file(path: Path) -> bool:
+    """False as well for what can be no name of a file, such as one too long."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def picture_size(picture: Path | bytes, *, decode: bool = False) -> Size:

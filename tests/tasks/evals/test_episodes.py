@@ -159,7 +159,7 @@ def test_a_folder_of_another_run_or_one_being_written_is_refused(tmp_path: Path)
         log.add(row("a", 0), timing("a", 0))
         with pytest.raises(BadRequest, match="another run is writing"), EpisodeLog(tmp_path, {"x": 1}, []):
             pass
-    with pytest.raises(BadRequest, match="with another seed, x:"), EpisodeLog(tmp_path, {"x": 2}, []):
+    with pytest.raises(BadRequest, match="seed is 2 there and not given here"), EpisodeLog(tmp_path, {"x": 2}, []):
         pass
     with pytest.raises(BadRequest, match="no episode of this run"), EpisodeLog(tmp_path, {"x": 1, "seed": 2}, []):
         pass
@@ -210,13 +210,13 @@ def test_the_command_plays_scores_and_does_not_play_again(chromium: str, tmp_pat
     assert (told["num_tasks"], told["num_episodes"], told["seeds_kept_for"]) == (2, 2, "evaluation")
     assert "raw reward > 0 (BrowserGym)" in left.stderr
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == sorted((EPISODES, MANIFEST, RESULT, TIMINGS))
-    before = (tmp_path / "run" / EPISODES).read_bytes()
-    again = CliRunner().invoke(app, [*asked, "--chromium", str(tmp_path / "no-chromium")])
+    before = [(tmp_path / "run" / name).read_bytes() for name in (EPISODES, TIMINGS)]
+    again = CliRunner().invoke(app, [*asked, "--chromium", chromium])
     assert (again.exit_code, again.stdout) == (0, left.stdout)
-    assert (tmp_path / "run" / EPISODES).read_bytes() == before
-    other = CliRunner().invoke(app, [*asked, "--seed", "7"])
+    assert [(tmp_path / "run" / name).read_bytes() for name in (EPISODES, TIMINGS)] == before
+    other = CliRunner().invoke(app, [*asked, "--chromium", chromium, "--seed", "7"])
     assert other.exit_code == 2
-    assert "another first_seed" in other.stderr.replace("\n", " ")
+    assert "first_seed is 1000000 there and 7 here" in other.stderr.replace("\n", " ")
 
 
 @pytest.mark.browser

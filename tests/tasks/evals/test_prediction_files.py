@@ -99,7 +99,7 @@ def test_half_a_character_survives_and_whole_px_are_written_as_floats() -> None:
         ({"failure": "asleep"}, "asleep"),
         ({"x_px": "5"}, "x_px is a number"),
         ({"id": 5}, "strings"),
-        ({"prompt_tokens": 1.5}, "whole number"),
+        ({"prompt_tokens": 1.5}, "a count"),
     ],
 )
 def test_a_line_that_contradicts_itself_is_refused(change: dict[str, Any], said: str) -> None:
@@ -185,6 +185,10 @@ def test_rows_without_ids_are_matched_by_image_instruction_and_box(tmp_path: Pat
     file = read_file(written(tmp_path, rows), suite_of(), PX)
     assert [file.predictions[f"row {number}"].point for number in range(4)] == [Point(n, 1) for n in range(4)]
     assert file.notes[0] == "rows were matched by image, instruction and box"
+    in_order = [{"instruction": f"open {number // 2}", "point": [number, 1]} for number in range(4)]
+    ordered = read_file(written(tmp_path, in_order), suite_of(), PX)
+    assert ordered.predictions["row 2"].point == Point(2, 1)
+    assert ordered.notes[0] == "rows were matched by their order, and ask the same"
     by_box = [{"instruction": "open 0", "bbox": [10, 20, 40, 20], "point": [9, 9]}]  # with width and height
     assert set(read_predictions(written(tmp_path, by_box), suite_of(), PX)) == {"row 1"}
     by_share = [{"instruction": "open 0", "bbox": [0.005, 0.02, 0.025, 0.04], "point": [9, 9]}]
@@ -315,8 +319,11 @@ def test_a_file_of_the_targets_themselves_is_no_prediction(tmp_path: Path) -> No
         for each in boxes
         if isinstance(each.answer, BoxAnswer)
     ]
+    assert "every box predicted is the suite's own" in read_file(written(tmp_path, rows), suite, PX).notes[1]
     with pytest.raises(BadRequest, match="these are its annotations, not predictions"):
-        read_predictions(written(tmp_path, rows), suite, PX)
+        read_predictions(written(tmp_path, [{**row, "ui_type": "icon"} for row in rows]), suite, PX)
+    oracle = [{**row, "ui_type": "icon", "point": [30, 20]} for row in rows]
+    assert len(read_predictions(written(tmp_path, oracle), suite, PX)) == len(rows)
 
 
 def test_a_row_without_any_prediction_says_which_keys_it_has(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ from moonhand.tasks.errors import BadRequest
 from moonhand.tasks.evals.agentnetbench_score import score_agentnetbench
 from moonhand.tasks.evals.step_predictions import spellings
 from moonhand.tasks.evals.step_score import NEAR, Call, alike, edit_distance, merged, near, score_option, score_step
+from moonhand.tasks.evals.step_table import show_steps
 from moonhand.tasks.evals.suites.agentnetbench import open_agentnetbench
 from moonhand.tasks.evals.suites.problems import BadSuite
 from PIL import Image
+from rich.console import Console
 
 BOX = (0.2, 0.3, 0.1, 0.05)  # left, top, width, height
 CLICK = Call(type="click", point=(0.25, 0.32), boxes=(BOX,))
@@ -218,6 +221,11 @@ def test_a_file_of_replies_and_of_actions_is_scored_and_every_step_counts(suite:
         "write": {"n": 1, "score": 1},
     }
     json.dumps(found, allow_nan=False)
+    told = StringIO()
+    show_steps(found, Console(file=told, width=100))
+    assert "1 replies could not be read, 1 are missing; an alternative fitted better 1 times" in " ".join(
+        told.getvalue().split()
+    )
 
 
 @pytest.mark.parametrize(

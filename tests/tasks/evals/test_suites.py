@@ -61,7 +61,7 @@ def written(box: tuple[int, int, int, int], convention: str) -> list[float]:
 def screenspot(folder: Path, convention: str, ending: str = "_v2", with_size: bool = False) -> Path:
     for platform in PLATFORMS:
         prefix = "pc" if platform == "desktop" else platform
-        rows = [
+        rows: list[Row] = [
             {"img_filename": f"{prefix}_{index}.png", "bbox": written(box, convention), "instruction": f"open {index}",
              "data_type": ("text", "icon")[index % 2], "data_source": "shop"}
             | ({"img_size": list(SIZE)} if with_size else {})
@@ -330,15 +330,15 @@ def test_the_list_names_every_suite_once() -> None:
 
 
 @pytest.fixture
-def annotations() -> Path:
+def published() -> Path:
     folder = os.environ.get(ANNOTATIONS)
     if not folder:
         pytest.skip(f"set {ANNOTATIONS} to a folder with the published annotation files")
     return Path(folder)
 
 
-def test_the_published_screenspot_v2_files_give_1272_samples(annotations: Path) -> None:
-    suite = open_suite("screenspot-v2", annotations / "screenspot_v2", needs_images=False)
+def test_the_published_screenspot_v2_files_give_1272_samples(published: Path) -> None:
+    suite = open_suite("screenspot-v2", published / "screenspot_v2", needs_images=False)
     assert len(suite.samples) == 1272
     assert Counter(sample.groups["platform"][0] for sample in suite.samples) == {
         "mobile": 501, "desktop": 334, "web": 437
@@ -346,12 +346,28 @@ def test_the_published_screenspot_v2_files_give_1272_samples(annotations: Path) 
     assert Counter(sample.groups["ui_type"][0] for sample in suite.samples) == {"text": 718, "icon": 554}
     assert suite.convention.startswith("xyxy_px")
     with pytest.raises(BadSuite, match="1272 problems"):
-        open_suite("screenspot-v2", annotations / "screenspot_v2")
+        open_suite("screenspot-v2", published / "screenspot_v2")
 
 
-def test_the_published_log_of_screenspot_pro_gives_1581_samples(annotations: Path) -> None:
-    path = next((annotations / "screenspot_pro").glob("*.json"))
+def test_the_published_log_of_screenspot_pro_gives_1581_samples(published: Path) -> None:
+    path = next((published / "screenspot_pro").glob("*.json"))
     suite = open_suite("screenspot-pro", path, needs_images=False)
     assert len(suite.samples) == 1581
     assert len({sample.id for sample in suite.samples}) == 1581
     assert Counter(sample.groups["ui_type"][0] for sample in suite.samples) == {"text": 977, "icon": 604}
+
+
+@pytest.mark.parametrize("convention", ["xywh_px", "xyxy_01"])
+def test_the_published_boxes_of_screenspot_v2_are_recognised_in_the_other_conventions(
+    published: Path, tmp_path: Path, convention: str
+) -> None:
+    for path in (published / "screenspot_v2").glob("*.json"):
+        rows: list[Row] = json.loads(path.read_text(encoding="utf-8"))
+        for row in rows:
+            (left, top, right, bottom), (width, height) = row["bbox"], row["img_size"]
+            shares = [left / width, top / height, right / width, bottom / height]
+            row["bbox"] = shares if convention == "xyxy_01" else [left, top, right - left, bottom - top]
+        write(tmp_path / path.name, rows)
+    assert open_suite("screenspot-v2", tmp_path, needs_images=False).convention.startswith(f"{convention} (")
+    wanted = boxes_of("screenspot-v2", published / "screenspot_v2", needs_images=False)
+    assert boxes_of("screenspot-v2", tmp_path, needs_images=False) == [pytest.approx(box) for box in wanted]

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import math
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,10 +15,9 @@ from moonhand.tasks.evals.prediction_rows import Row
 from moonhand.tasks.evals.sample import Answer, BoxAnswer, GroundingSample, PolygonAnswer, RefusalAnswer, Suite
 from moonhand.tasks.evals.score import missing
 from moonhand.tasks.evals.verdict import distance_to, holds, judge
+from write_corner_cases import PLACE, cases
 
-CASES: list[dict[str, Any]] = [
-    json.loads(line) for line in Path(__file__).with_name("corner_cases.jsonl").read_text("ascii").splitlines()
-]
+CASES: list[dict[str, Any]] = [json.loads(line) for line in PLACE.read_text("ascii").splitlines()]
 SQUARE = BoxAnswer(10, 10, 20, 20)
 
 
@@ -39,6 +37,10 @@ def test_there_are_more_than_200_corner_cases_and_each_has_its_own_name() -> Non
     assert {case["outcome"] for case in CASES} == {
         "hit", "wrong", "off_screen", "refused", "wrong_format", "missing"
     }  # fmt: skip
+
+
+def test_the_corner_cases_are_those_that_their_script_writes() -> None:
+    assert PLACE.read_text("ascii") == "".join(json.dumps(each) + "\n" for each in cases())
 
 
 def test_every_corner_case_has_the_verdict_that_was_written_for_it() -> None:

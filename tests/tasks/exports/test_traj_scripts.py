@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,9 +23,17 @@ RECORD = Path(__file__).parent.parent.parent / "trajectories" / "record.py"
 REPLAY = "MOONHAND_PUPPETEER_REPLAY"  # a folder with node_modules/@puppeteer/replay
 
 
-def run(*words: str | Path, **environ: str) -> subprocess.CompletedProcess[str]:
+def run(
+    *words: str | Path, cwd: Path | None = None, environ: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        list(map(str, words)), env=os.environ | environ, capture_output=True, text=True, timeout=90, check=False
+        list(map(str, words)),
+        env=os.environ | dict(environ or {}),
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
     )
 
 
@@ -34,7 +42,7 @@ def test_the_pytest_test_of_every_kind_finds_the_page_as_the_run_left_it(
     served: Callable[[str], Path], tmp_path: Path, chromium: str
 ) -> None:
     folder, out = served("kinds"), tmp_path / "test_kinds.py"
-    Path("/tmp/moonhand-paper.txt").write_text("paper\n", encoding="utf-8")
+    (tmp_path / "moonhand-paper.txt").write_text("paper\n", encoding="utf-8")
     result = traj("export", folder, "--to", "pytest", "--out", out, "--json")
     assert result.exit_code == 0, result.stderr
     told, text = json.loads(result.stdout), out.read_text(encoding="utf-8")
@@ -45,7 +53,7 @@ def test_the_pytest_test_of_every_kind_finds_the_page_as_the_run_left_it(
     assert last is not None
     assert f"expect(page).to_have_title({last.title!a})" in text  # the page tells in it all that was done
     words = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull, out)
-    passed = run(*words, MOONHAND_CHROMIUM=chromium)
+    passed = run(*words, cwd=tmp_path, environ={"MOONHAND_CHROMIUM": chromium})
     assert "1 passed" in passed.stdout, passed.stdout
 
 
@@ -56,9 +64,9 @@ def test_the_playwright_script_leaves_the_page_as_the_run_did(
     name: str, served: Callable[[str], Path], tmp_path: Path, chromium: str
 ) -> None:
     folder, out = served(name), tmp_path / "script.py"
-    Path("/tmp/moonhand-paper.txt").write_text("paper\n", encoding="utf-8")
+    (tmp_path / "moonhand-paper.txt").write_text("paper\n", encoding="utf-8")
     assert traj("export", folder, "--to", "playwright", "--out", out).exit_code == 0
-    done = run(sys.executable, out, "--chromium", chromium)
+    done = run(sys.executable, out, "--chromium", chromium, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     last = read_trajectory(folder).steps[-1].surroundings
     assert last is not None
@@ -81,7 +89,7 @@ def test_the_pyautogui_script_uses_a_window_as_the_run_did(bundled: Callable[[st
                 deadline_s = time.monotonic() + 20
                 while not state.exists() and time.monotonic() < deadline_s:
                     time.sleep(0.05)
-                done = run(sys.executable, out, **display.environ(), XAUTHORITY=os.devnull)
+                done = run(sys.executable, out, environ=display.environ() | {"XAUTHORITY": os.devnull})
                 assert done.returncode == 0, done.stderr
                 time.sleep(0.2)
             finally:

@@ -1,0 +1,82 @@
+"""`moonhand eval run` from the command line to the folder, with a checkpoint of thousands of parameters."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from moonhand.tasks.cli import app
+from moonhand.tasks.evals.run_folder import MANIFEST, PREDICTIONS, RESULT, TIMINGS
+from PIL import Image
+from typer.testing import CliRunner
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four questions about two pictures; the middle answers the first and the last."""
+    folder = tmp_path_factory.mktemp("suite")
+    for name in ("a", "b"):
+        Image.new("RGB", (120, 80), "white").save(folder / f"{name}.png")
+    rows = [
+        {"id": str(number), "img_filename": f"{'ab'[number // 2]}.png", "instruction": f"thing {number}", "bbox": box,
+         "img_size": [120, 80]}
+        for number, box in enumerate([[50, 30, 70, 50], [0, 0, 10, 10], [100, 60, 119, 79], [10, 10, 110, 70]])
+    ]  # fmt: skip
+    (folder / "suite.json").write_text(json.dumps({"boxes": "xyxy_px", "samples": rows}))
+    return folder
+
+
+def asked(data: Path, out: Path, model: Path, *more: str) -> tuple[int, str, str]:
+    command = ["eval", "run", "own", "--data", str(data), "--out", str(out), "--model", str(model), *more]
+    told = CliRunner().invoke(app, command)
+    return told.exit_code, told.stdout, told.stderr
+
+
+def test_a_run_scores_what_the_model_answers_and_a_second_asks_nothing(
+    data: Path, tmp_path: Path, middle_checkpoint: Path
+) -> None:
+    code, told, _ = asked(data, tmp_path, middle_checkpoint, "--json")
+    result = json.loads(told)
+    assert (code, result["n"], result["correct"], result["asked"]) == (0, 4, 2, 4)
+    rows = [json.loads(line) for line in (tmp_path / PREDICTIONS).read_text().splitlines()]
+    assert [(row["id"], row["x_px"], row["y_px"]) for row in rows] == [(str(number), 60.0, 40.0) for number in range(4)]
+    assert all(row["prompt_tokens"] > row["generated_tokens"] > 0 for row in rows)
+    timings = [json.loads(line) for line in (tmp_path / TIMINGS).read_text().splitlines()]
+    assert {"id", "model_s", "wait_s", "attempts", "worker"} == timings[0].keys()
+    manifest = json.loads((tmp_path / MANIFEST).read_text())
+    assert manifest["model"]["weights_sha256"]
+    assert manifest["model"]["threads"] == 1
+    assert manifest["suite"]["files"].keys() == {"suite.json"}
+    before = (tmp_path / RESULT).read_bytes()
+    code, told, said = asked(data, tmp_path, middle_checkpoint)
+    assert (code, told) == (0, "")
+    assert "2 of 4 right, 50.0%" in said
+    assert (tmp_path / RESULT).read_bytes() == before
+
+
+def test_other_settings_are_refused_by_name(data: Path, tmp_path: Path, middle_checkpoint: Path) -> None:
+    assert asked(data, tmp_path, middle_checkpoint, "--limit", "2")[0] == 0
+    code, told, _ = asked(data, tmp_path, middle_checkpoint, "--seed", "7", "--limit", "2", "--json")
+    assert code == 2
+    assert "decoding.seed is 0 there and 7 here" in json.loads(told)["error"]
+    assert "decoding.temperature" not in json.loads(told)["error"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--workers", "2"], "--executor processes"),
+        (["--ray", "auto"], "--executor ray"),
+        (["--timeout-s", "0"], "above 0"),
+        (["--model", "openai:http://127.0.0.1:9#x", "--executor", "processes"], "leave --executor out"),
+        (["--model", "openai:http://127.0.0.1:9#x", "--dtype", "float32"], "behind a server"),
+    ],
+)
+def test_flags_that_do_not_go_together_are_refused_before_any_work(
+    flags: list[str], said: str, data: Path, tmp_path: Path
+) -> None:
+    code, told, _ = asked(data, tmp_path / "run", Path("nano"), *flags, "--json")
+    assert code == 2
+    assert said in json.loads(told)["error"]
+    assert not (tmp_path / "run").exists()
