@@ -13,6 +13,7 @@ from .list_command import list_suites
 from .report_command import report
 from .run_command import run_eval
 from .score_command import score_file
+from .sweep_command import sweep
 
 eval_app = typer.Typer(no_args_is_help=True, help="Measure a model: suites, scores with intervals, reports.")
 eval_app.command("list")(with_plain_errors(list_suites))
@@ -22,4 +23,5 @@ eval_app.command("run")(with_plain_errors(run_eval))
 eval_app.command("score")(with_plain_errors(score_file))
 eval_app.command()(with_plain_errors(compare))
 eval_app.command()(with_plain_errors(report))
+eval_app.command()(with_plain_errors(sweep))
 eval_app.command()(with_plain_errors(episodes))

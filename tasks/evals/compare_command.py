@@ -14,6 +14,7 @@ from rich.table import Table
 
 from ..console import JsonFlag, people, print_json
 from ..errors import BadRequest
+from .check_command import BoxesFlag
 from .score_command import (
     AnnotationsFlag,
     CoordinatesFlag,
@@ -43,7 +44,11 @@ def compare(
     coordinates: CoordinatesFlag = None,
     take: TakeFlag = "first",
     skip_bad: SkipFlag = False,
+    boxes: BoxesFlag = None,
     show_all: Annotated[bool, typer.Option("--all", help="Show every row that changed.")] = False,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write the comparison as one page, too.")
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Compare two results of one suite: the difference, the exact McNemar test, and the rows that changed.
@@ -53,10 +58,14 @@ def compare(
     """
     from .compare import check_same_suite, compare_verdicts
 
-    how = Judging(suite, annotations, reading_of(dialect, coordinates, take), skip_bad)
+    how = Judging(suite, annotations, reading_of(dialect, coordinates, take), skip_bad, boxes)
     one, other = (_side(path, how) for path in (a, b))
     check_same_suite(one.manifest, other.manifest)
     comparison = compare_verdicts(one.rows, other.rows, (one.manifest, other.manifest))
+    if html is not None:
+        from .report.compare_page import write_compare
+
+        write_compare(comparison, html, a=a.name, b=b.name)
     if as_json:
         print_json({"a_path": str(a), "b_path": str(b), **comparison.to_json()})
     else:
@@ -71,6 +80,7 @@ class Judging:
     annotations: Path | None
     reading: Reading
     skip_bad: bool
+    boxes: str | None
 
 
 @dataclass(frozen=True)
@@ -96,6 +106,7 @@ def _side(path: Path, how: Judging) -> Side:
         annotations=how.annotations,
         reading=_for(path, how.reading),
         skip_bad=how.skip_bad,
+        boxes=how.boxes,
         limit=_limit(manifest),
     )
     told = {"suite": suite_manifest(scored.suite)}

@@ -9,6 +9,7 @@ import typer
 
 from ..console import STOPPED, DeviceFlag, DtypeFlag, JsonFlag, ModelFlag, people, print_json
 from ..errors import BadRequest
+from .check_command import BoxesFlag
 
 
 def sweep(
@@ -29,6 +30,7 @@ def sweep(
     threads: Annotated[int, typer.Option("--threads", min=1, help="CPU threads of the model's arithmetic.")] = 1,
     device: DeviceFlag = "auto",
     dtype: DtypeFlag = "auto",
+    boxes: BoxesFlag = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave broken rows out; they count as wrong.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget the runs that are there.")] = False,
     as_json: JsonFlag = False,
@@ -56,7 +58,7 @@ def sweep(
     if dtype != "auto" and "dtype" in axes:
         raise BadRequest("--dtype and --grid dtype=.. say the same thing twice: leave one out")
     cells = cells_of(axes)
-    opened = open_suite(suite, data, skip_bad=skip_bad)
+    opened = open_suite(suite, data, skip_bad=skip_bad, boxes=boxes)
     if limit is not None:
         opened = replace(opened, samples=opened.samples[:limit], skipped=())
     base = LimitedSource(model=model, device=device, dtype=dtype, seed=seed, threads=threads)
