@@ -5,6 +5,7 @@ While its parts are still being loaded, which takes a second or two, Ctrl-C ends
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -28,11 +29,20 @@ def main() -> None:
         # Typer leaves without a word where a command had not yet begun to listen itself.
         if isinstance(getattr(left.__context__, "__cause__", None), KeyboardInterrupt):
             print("stopped", file=sys.stderr)
+        told = getattr(left.__context__, "format_message", None)  # click's own: no such option, no such choice
+        if _for_programs() and told is not None:
+            print(json.dumps({"error": told()}))
         raise
+
+
+def _for_programs() -> bool:
+    return "--json" in sys.argv
 
 
 def _leave(signum: int, frame: FrameType | None) -> None:
     """At once: nothing is open yet, and an exception would come out of the middle of somebody's import."""
+    if _for_programs():
+        os.write(sys.stdout.fileno(), b'{"error": "stopped"}\n')
     os.write(sys.stderr.fileno(), b"stopped\n")
     os._exit(STOPPED)
 

@@ -23,7 +23,7 @@ import typer
 from moonhand.tasks.evals.generate import generate_suite
 from moonhand.tasks.evals.run_command import run_eval
 
-LONGEST_S = 2.0  # after the row that is waited for, until the kill: in the middle of the next ones, or while loading
+LONGEST_S = 1.0  # after the row that is waited for, until the kill: in the middle of the next ones, or while loading
 GONE_S = 15.0  # until what a killed driver has started is gone
 
 
@@ -61,14 +61,16 @@ def children(pid: int) -> set[int]:
     return found - {pid}
 
 
-def killed(data: Path, out: Path, executor: str, log: Path, moments: random.Random, rows: int) -> list[str]:
-    """Let a run write about `rows` rows, kill it, and say what is wrong with what it left."""
+def killed(
+    data: Path, out: Path, executor: str, log: Path, moments: random.Random, rows: int
+) -> tuple[bool, list[str]]:
+    """Let a run write about `rows` rows and kill it: whether it still ran, and what is wrong with what it left."""
     before, wrong = whole_rows(out), list[str]()
     driver = start(data, out, executor, log)
     while len(whole_rows(out)) < len(before) + rows and driver.poll() is None:
         time.sleep(0.02)
     time.sleep(moments.uniform(0, LONGEST_S))
-    started = children(driver.pid)
+    started, was_running = children(driver.pid), driver.poll() is None
     driver.kill()
     driver.wait()
     end_s = time.monotonic() + GONE_S
@@ -79,7 +81,7 @@ def killed(data: Path, out: Path, executor: str, log: Path, moments: random.Rand
         time.sleep(0.05)
     after = whole_rows(out)
     wrong += [f"the row of {one} was lost or written anew" for one, line in before.items() if after.get(one) != line]
-    return wrong
+    return was_running, wrong
 
 
 def main() -> int:
@@ -99,12 +101,13 @@ def main() -> int:
             print(log.read_text(), file=sys.stderr)
             return 1
         alone_s = time.monotonic() - began_s
-        stops: list[int] = []
+        stops, num_running = list[int](), 0
         for number in range(asked.kills):
             room = asked.samples - len(whole_rows(out))
             rows = moments.randint(0, max(0, 2 * room // (asked.kills - number + 1)))
-            problems = killed(data, out, asked.executor, log, moments, rows)
+            was_running, problems = killed(data, out, asked.executor, log, moments, rows)
             stops.append(len(whole_rows(out)))
+            num_running += was_running
             wrong += [f"kill {number}: {one}" for one in problems]
         before = whole_rows(out)
         if start(data, out, asked.executor, log).wait():
@@ -120,6 +123,7 @@ def main() -> int:
         "executor": asked.executor,
         "samples": asked.samples,
         "kills": asked.kills,
+        "kills_of_running": num_running,
         "rows_at_kills": stops,
         "same_bytes": same,
         "timed_twice": sum(count > 1 for count in timed.values()),  # a kill between the timing and its row

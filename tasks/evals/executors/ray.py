@@ -27,6 +27,7 @@ OBJECT_STORE_BYTES = 80 << 20  # of a cluster started here: rows are small, and 
 NO_RAY = 'Ray is not installed: pip install "moonhand[ray]", or --executor processes'
 FOLDER = "mh-ray-"  # and the driver's process, in the system's folder for temporary files
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+RECONNECT = "RAY_gcs_rpc_server_reconnect_timeout_s"  # its agents outlive a driver that was killed by so much: 60 s
 TOKEN = "RAY_AUTH_TOKEN"  # of a cluster started here: without one Ray writes its own to the user's home
 
 
@@ -173,8 +174,10 @@ def _lives(pid: int) -> bool:
 def _connect(address: str | None, folder: str | None, num_cpus: int) -> Any:
     """Ray, connected. It tells nobody that it is used, and leaves the signals to us."""
     os.environ.update(QUIET)
-    if not address and os.environ.setdefault("RAY_AUTH_MODE", "token") == "token":
-        os.environ.setdefault(TOKEN, secrets.token_hex(32))
+    if not address:
+        os.environ.setdefault(RECONNECT, "5")
+        if os.environ.setdefault("RAY_AUTH_MODE", "token") == "token":  # Ray's default, said so that it need not say it
+            os.environ.setdefault(TOKEN, secrets.token_hex(32))
     try:
         ray: Any = import_module("ray")
     except ImportError as error:
