@@ -45,7 +45,7 @@ def planned_manifest(
         "quantization": _quantization(quantize) or config.quantization,
         "image_processor": config.preprocessor_json(),
         "weights_sha256": {file.name: _sha256(file) for file in weight_files(folder)},
-        "versions": {"moonhand": metadata.version("moonhand"), "torch": torch.__version__},
+        "versions": {"moonhand": metadata.version("moonhand"), "torch": torch_version()},
     }
 
 
@@ -59,3 +59,7 @@ def use_threads(count: int) -> int:
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     return before
+
+
+def torch_version() -> str:
+    return torch.__version__

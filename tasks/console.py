@@ -108,7 +108,7 @@ class ModelChoice:
                     "out, and the MOONHAND_ variable of the same name, or start the server so"
                 )
             with people().status(f"asking {self.name}"):
-                return open_remote(self.name, say=_warn)
+                return open_remote(self.name, say=warn)
         if self.dtype not in ("auto", *DTYPES):
             raise BadRequest(f"--dtype {self.dtype!r} is not one of auto, {', '.join(DTYPES)}")
         if self.quantize is not None and self.quantize not in BITS:
@@ -117,7 +117,8 @@ class ModelChoice:
             return load(self.name, device=self.device, dtype=self.dtype, quantize=self.quantize)
 
 
-def _warn(remark: str) -> None:
+def warn(remark: str) -> None:
+    """For people, in one line."""
     people().print(f"warning: {remark}", style="yellow", highlight=False, markup=False, soft_wrap=True)
 
 

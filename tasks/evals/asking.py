@@ -90,7 +90,7 @@ class Counting:
             sampling = replace(sampling, seed=sampling.seed + self._seed)
         replies = self._engine.generate_batch(requests, sampling)
         self.prompt_tokens += sum(reply.prompt_tokens for reply in replies)
-        self.generated_tokens += sum(len(reply.tokens) for reply in replies)
+        self.generated_tokens += sum(reply.num_tokens for reply in replies)
         return replies
 
     def manifest(self) -> dict[str, Any]:

@@ -73,7 +73,7 @@ class EngineSource:
         # Before torch comes up: what it reads then cannot all be told later.
         os.environ.setdefault("OMP_NUM_THREADS", str(self.threads))
         from ...model import EngineConfig, load
-        from ...model.planned import num_devices, use_threads
+        from ...model.planned import num_devices, torch_version, use_threads
 
         threads_before = use_threads(self.threads)
         device = self.device
@@ -92,7 +92,7 @@ class EngineSource:
                 "dtype": str(engine.dtype).removeprefix("torch."),
                 "quantization": engine.config.quantization,
             },
-            "versions": library_versions(),
+            "versions": {"torch": torch_version(), **library_versions()},
         }
         return EngineAsker(
             engine, self._profile(), self.zoom, seed=self.seed, facts=facts, close=partial(_restore, threads_before)

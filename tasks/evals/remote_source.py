@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ from ...agent import ZoomConfig
 from ...agent.kimi import profile_of
 from ...agent.profiles import PromptProfile
 from ...envs import Size
+from ..console import warn
 from .asking import EngineAsker, asking_manifest, library_versions
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class RemoteSource:
 
     def manifest(self) -> Mapping[str, Any]:
         """Asks the server. NoRemote where it does not answer."""
-        engine = self._open()
+        engine = self._open(say=warn)
         try:
             told, profile = engine.manifest(), self.profile or profile_of(engine)
         finally:
@@ -62,7 +63,7 @@ class RemoteSource:
         profile = self.profile or profile_of(engine)
         return EngineAsker(engine, profile, self.zoom, seed=self.seed, facts={}, close=engine.close)
 
-    def _open(self) -> RemoteEngine:
+    def _open(self, say: Callable[[str], None] = lambda _: None) -> RemoteEngine:
         from ...model.remote import RemoteConfig, open_remote
 
-        return open_remote(self.model, RemoteConfig(in_flight=self.requests), say=lambda _: None)
+        return open_remote(self.model, RemoteConfig(in_flight=self.requests), say=say)

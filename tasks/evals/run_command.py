@@ -28,6 +28,7 @@ from ..console import (
 )
 from ..errors import BadRequest
 from ..training.interrupt import until_interrupted
+from .check_command import BoxesFlag
 
 if TYPE_CHECKING:
     from .asker import AskerSource
@@ -74,6 +75,7 @@ def run_eval(
     retries: Annotated[
         int, typer.Option("--retries", min=0, help="How often after a time-out or a crash, until that is its row.")
     ] = 1,
+    boxes: BoxesFlag = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave broken rows out; they count as wrong.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget what is in the folder.")] = False,
     as_json: JsonFlag = False,
@@ -95,7 +97,7 @@ def run_eval(
         choice = _Choice(
             executor=executor, workers=workers, ray=ray, limits=Limits(timeout_s=timeout_s, retries=retries)
         )
-        opened = _cut(open_suite(suite, data, skip_bad=skip_bad), limit)
+        opened = _cut(open_suite(suite, data, skip_bad=skip_bad, boxes=boxes), limit)
         asked_as = None if profile is None else find_profile(profile)
         source = _source(
             model,

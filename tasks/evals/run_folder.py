@@ -15,6 +15,7 @@ from ..errors import BadRequest
 from .manifest import differences
 from .prediction import Prediction
 from .prediction_files import line_of, prediction_of
+from .verdict_files import VERDICTS
 
 MANIFEST, PREDICTIONS, TIMINGS, RESULT = "manifest.json", "predictions.jsonl", "timings.jsonl", "result.json"
 NEW = ".new"  # of a file that is to replace another
@@ -38,7 +39,7 @@ class RunFolder:
                 path.mkdir(parents=True, exist_ok=True)
                 stack.enter_context(_locked(path))
                 if fresh:
-                    for name in (MANIFEST, PREDICTIONS, TIMINGS, RESULT):
+                    for name in (MANIFEST, PREDICTIONS, TIMINGS, VERDICTS, RESULT):
                         (path / name).unlink(missing_ok=True)
                 self._claim(manifest)
                 for row in read_rows(path / PREDICTIONS, prediction_of, mend=True):

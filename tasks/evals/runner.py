@@ -18,6 +18,7 @@ from .run_folder import TIMINGS, RunFolder
 from .sample import GroundingSample, Suite
 from .score import Result, score
 from .timings import read_timings
+from .verdict_files import VERDICTS, write_verdicts
 
 Check = Callable[[Mapping[str, Any]], None]  # raises for a worker whose facts contradict the manifest
 
@@ -84,6 +85,7 @@ def run_suite(
     if len(folder.predictions) == len(samples):
         folder.finish(samples)
         result = score(suite, folder.predictions, read_timings(folder.path / TIMINGS))
+        write_verdicts(folder.path / VERDICTS, suite, folder.predictions, result)
         folder.write_result({"manifest": dict(manifest), **result.to_json()})
     return Ended(result, len(folder.predictions), len(samples), num_asked)
 
