@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from ...envs import Size
 from .asking import EngineAsker, asking_manifest, library_versions
 
 if TYPE_CHECKING:
-    from ...model import KimiVLConfig
+    from ...model import ImageConfig, KimiVLConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,10 +35,19 @@ class EngineSource:
     seed: int = 0
     threads: int = 1
     elsewhere: bool = False  # the workers' devices are not this machine's
+    patch_limit: int | None = None  # of a picture, where it is not to be the checkpoint's own; the profile is its own
 
     @property
     def in_flight(self) -> int | None:
         return None
+
+    @property
+    def own_profile(self) -> PromptProfile:
+        """How the model is asked."""
+        if self.profile is not None:
+            return self.profile
+        config, name = self._config, "nano" if self.model == "nano" else Path(self.model).resolve().name
+        return profile_for(name, in_token_limit=config.image.in_token_limit, vocab_size=config.text.vocab_size)
 
     def manifest(self) -> Mapping[str, Any]:
         from ...model.planned import planned_manifest
@@ -46,6 +55,9 @@ class EngineSource:
         told = planned_manifest(
             self.model, device=self.device, dtype=self.dtype, quantize=self.quantize, elsewhere=self.elsewhere
         )
+        processor: dict[str, Any] = told["image_processor"]
+        if self.patch_limit is not None:
+            processor = {**processor, "in_token_limit": self.patch_limit}
         return {
             "model": {
                 "name": told["model"],
@@ -53,17 +65,17 @@ class EngineSource:
                 "dtype": told["dtype"],
                 "quantization": told["quantization"],
                 "threads": self.threads,
-                "image_processor": told["image_processor"],
+                "image_processor": processor,
                 "weights_sha256": told["weights_sha256"],
             },
-            **asking_manifest(self._profile(), self.zoom, self.seed),
+            **asking_manifest(self.own_profile, self.zoom, self.seed),
             "versions": {**told["versions"], **library_versions()},
         }
 
     def image_tokens(self, size: Size) -> int:
         from ...model import image_transform
 
-        image = self._config.image
+        image = self._image(self._config.image)
         seen = image_transform(size.width_px, size.height_px, image)
         unit_y_px, unit_x_px = (image.patch_size * merged for merged in image.merge_kernel_size)
         return (seen.padded_height_px // unit_y_px) * (seen.padded_width_px // unit_x_px)
@@ -86,6 +98,7 @@ class EngineSource:
             quantize=self.quantize,
             settings=EngineConfig(prefix_cache_bytes=None),
         )
+        engine.config = replace(engine.config, image=self._image(engine.config.image))
         facts = {
             "model": {
                 "device": engine.device.type,
@@ -95,7 +108,7 @@ class EngineSource:
             "versions": {"torch": torch_version(), **library_versions()},
         }
         return EngineAsker(
-            engine, self._profile(), self.zoom, seed=self.seed, facts=facts, close=partial(_restore, threads_before)
+            engine, self.own_profile, self.zoom, seed=self.seed, facts=facts, close=partial(_restore, threads_before)
         )
 
     @cached_property
@@ -105,11 +118,8 @@ class EngineSource:
 
         return load_config(checkpoint_folder(self.model))
 
-    def _profile(self) -> PromptProfile:
-        if self.profile is not None:
-            return self.profile
-        config, name = self._config, "nano" if self.model == "nano" else Path(self.model).resolve().name
-        return profile_for(name, in_token_limit=config.image.in_token_limit, vocab_size=config.text.vocab_size)
+    def _image(self, image: ImageConfig) -> ImageConfig:
+        return image if self.patch_limit is None else replace(image, in_token_limit=self.patch_limit)
 
 
 def _restore(threads: int) -> None:

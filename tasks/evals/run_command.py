@@ -69,6 +69,9 @@ def run_eval(
     zoom: Annotated[
         bool, typer.Option("--zoom", help="Where the model is not sure, look again at parts in native resolution.")
     ] = False,
+    patch_limit: Annotated[
+        int | None, typer.Option("--patch-limit", min=1, help="Of a picture. (default: the checkpoint's own)")
+    ] = None,
     timeout_s: Annotated[
         float | None, typer.Option("--timeout-s", help="A sample that takes longer is asked again. (default: no limit)")
     ] = None,
@@ -109,6 +112,7 @@ def run_eval(
             device=device,
             dtype=dtype,
             quantize=quantize,
+            patch_limit=patch_limit,
         )
         manifest = manifest_of(opened, source, limit=limit)
         place = out or folder_for(opened.name, str(manifest["model"]["name"]))
@@ -174,9 +178,9 @@ def _source(
         raise BadRequest(
             f"{name} answers elsewhere: leave --executor out; --workers says how many requests are sent at once"
         )
-    if (device, dtype, quantize) != ("auto", "auto", None):
+    if (device, dtype, quantize, how.pop("patch_limit")) != ("auto", "auto", None, None):
         raise BadRequest(
-            "--device, --dtype and --quantize are for a model of this machine, not for one behind a server"
+            "--device, --dtype, --quantize and --patch-limit are for a model of this machine, not one behind a server"
         )
     return RemoteSource(model=name, requests=choice.workers or REQUESTS, **how)
 

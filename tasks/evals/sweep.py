@@ -16,7 +16,7 @@ from .score import Result
 
 if TYPE_CHECKING:
     from ...agent.profiles import PromptProfile
-    from .limited_source import LimitedSource
+    from .engine_source import EngineSource
 
 KNOBS: Final = {
     "zoom": "on or off",
@@ -102,7 +102,7 @@ def cells_of(axes: Axes) -> tuple[Cell, ...]:
     return tuple(found.values())
 
 
-def source_of(cell: Cell, base: LimitedSource) -> LimitedSource:
+def source_of(cell: Cell, base: EngineSource) -> EngineSource:
     """`base` with the cell's settings. BadProfile for a profile that there is not."""
     from ...agent import ZoomConfig, find_profile
 
@@ -174,7 +174,7 @@ def against(first: Result, other: Result) -> Paired:
     return Paired(pairs.count((True, True)), pairs.count((True, False)), pairs.count((False, True)), neither)
 
 
-def _profile(source: LimitedSource) -> PromptProfile:
+def _profile(source: EngineSource) -> PromptProfile:
     return source.profile or source.own_profile
 
 

@@ -44,7 +44,7 @@ def sweep(
 
     from ...model.remote_address import is_remote
     from ..training.interrupt import until_interrupted
-    from .limited_source import LimitedSource
+    from .engine_source import EngineSource
     from .report.sweep_page import write_sweep
     from .suites.open import open_suite
     from .sweep import cells_of, parse_grid, sweep_json
@@ -61,7 +61,7 @@ def sweep(
     opened = open_suite(suite, data, skip_bad=skip_bad, boxes=boxes)
     if limit is not None:
         opened = replace(opened, samples=opened.samples[:limit], skipped=())
-    base = LimitedSource(model=model, device=device, dtype=dtype, seed=seed, threads=threads)
+    base = EngineSource(model=model, device=device, dtype=dtype, seed=seed, threads=threads)
     with people().status(f"{len(cells)} runs of {len(opened.samples)} samples"):
         planned = plan(cells, opened, base, limit)
     with until_interrupted() as stop:

@@ -20,7 +20,7 @@ from .sweep import Cell, CellResult, against, source_of
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from .limited_source import LimitedSource
+    from .engine_source import EngineSource
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,11 +28,11 @@ class Planned:
     """A cell that is known to be runnable."""
 
     cell: Cell
-    source: LimitedSource
+    source: EngineSource
     manifest: Mapping[str, Any]
 
 
-def plan(cells: Sequence[Cell], suite: Suite, base: LimitedSource, limit: int | None) -> list[Planned]:
+def plan(cells: Sequence[Cell], suite: Suite, base: EngineSource, limit: int | None) -> list[Planned]:
     """Everything that can be refused is refused here, before a weight is loaded: profiles, devices, number formats."""
     found: list[Planned] = []
     for cell in cells:

@@ -14,7 +14,7 @@ import typer
 from moonhand.envs import Point, Size
 from moonhand.tasks.console import with_plain_errors
 from moonhand.tasks.errors import BadRequest
-from moonhand.tasks.evals.limited_source import LimitedSource
+from moonhand.tasks.evals.engine_source import EngineSource
 from moonhand.tasks.evals.prediction import Prediction
 from moonhand.tasks.evals.report.sweep_page import accuracy_range, cost_scale, write_sweep
 from moonhand.tasks.evals.sample import BoxAnswer, GroundingSample, Suite
@@ -71,7 +71,7 @@ def test_two_profiles_never_share_a_folder() -> None:
 
 def test_settings_reach_the_model() -> None:
     settings = {"zoom": "on", "votes": "5", "patch-limit": "900", "grammar": "off", "quantize": "none"}
-    source = source_of(Cell(settings), LimitedSource(model="nano", quantize="int8", seed=3))
+    source = source_of(Cell(settings), EngineSource(model="nano", quantize="int8", seed=3))
     assert source.zoom is not None
     assert (source.zoom.crops, source.zoom.vote) == (5, True)
     assert source.quantize is None
@@ -79,10 +79,10 @@ def test_settings_reach_the_model() -> None:
     assert (source.profile.name, source.profile.constrained) == ("nano", False)
     told = source.manifest()
     assert told["model"]["image_processor"]["in_token_limit"] == 900
-    assert told["decoding"] == source_of(Cell({"grammar": "off"}), LimitedSource(seed=3)).manifest()["decoding"]
-    full, half = (LimitedSource(patch_limit=limit).image_tokens(Size(1920, 1080)) for limit in (1024, 512))
+    assert told["decoding"] == source_of(Cell({"grammar": "off"}), EngineSource(seed=3)).manifest()["decoding"]
+    full, half = (EngineSource(patch_limit=limit).image_tokens(Size(1920, 1080)) for limit in (1024, 512))
     assert half < full <= 1024
-    alone = source_of(Cell({"zoom": "on", "votes": "1"}), LimitedSource())
+    alone = source_of(Cell({"zoom": "on", "votes": "1"}), EngineSource())
     assert alone.zoom is not None
     assert not alone.zoom.vote
 
