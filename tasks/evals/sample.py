@@ -76,6 +76,8 @@ class Suite:
     skipped: tuple[str, ...] = ()
     cells: tuple[str, ...] = ()  # the axes whose combined values a macro average is over
 
+    drawn: bool = False  # by `moonhand eval generate`, in the published layout that the name says
+
     @property
     def denominator(self) -> int:
         """Of every score."""

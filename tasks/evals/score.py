@@ -137,6 +137,8 @@ def score(
     if not screens:
         verdicts = [_without_screen(verdict) for verdict in verdicts]
         told.append("the sizes of the screenshots are not known: no point is counted as off-screen")
+    if suite.drawn:
+        told.append("the screens were drawn by `moonhand eval generate`: the layout is published, the data are not")
     counted = [(sample, verdict.correct) for sample, verdict in zip(suite.samples, verdicts, strict=True)]
     outcomes = Counter(verdict.outcome for verdict in verdicts)
     outcomes[Outcome.SKIPPED] += len(suite.skipped)

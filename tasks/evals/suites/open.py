@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ...errors import BadRequest
@@ -43,7 +45,7 @@ def open_suite(
         raise BadSuite(name, broken, f"`moonhand eval check {name} --data {folder}` tells all{leave}")
     if not examined.suite.samples:
         raise BadRequest(f"{folder} has no row of {name} that can be asked: moonhand eval check {name} --data {folder}")
-    return examined.suite
+    return replace(examined.suite, drawn=_is_drawn(folder))
 
 
 def examine(
@@ -86,6 +88,16 @@ def suite_info(name: str) -> SuiteInfo:
     if other is not None:
         raise BadRequest(f"{name} has no rows of single clicks, it asks for {other.asks}: see `moonhand eval list`")
     raise BadRequest(f"there is no suite {name!r}: it is one of {', '.join(clicks)}")
+
+
+def _is_drawn(folder: Path) -> bool:
+    """Whether `moonhand eval generate` says so beside what it wrote."""
+    path = (folder if folder.is_dir() else folder.parent) / "suite.json"
+    try:
+        told = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(told, dict) and "made_by" in told
 
 
 def _convention(boxes: str | None) -> Convention | None:
