@@ -18,6 +18,8 @@ from .engine import (
 )
 from .weights import weight_files
 
+SMALL_BYTES = 16 << 20  # read at once
+
 
 def planned_manifest(
     path: str | Path,
@@ -27,7 +29,7 @@ def planned_manifest(
     quantize: str | None = None,
     elsewhere: bool = False,
 ) -> dict[str, Any]:
-    """As `Engine.manifest()` says it, but for the settings; reads every weight once, for its hash.
+    """As `Engine.manifest()` says it, but for the settings, and `files_sha256`; reads every file once, for its hash.
 
     `elsewhere`: a CUDA device that is named is one of other machines, with bf16. BadConfig, NoDevice, and BadCheckpoint
     where there are no weights.
@@ -45,7 +47,25 @@ def planned_manifest(
         "quantization": _quantization(quantize) or config.quantization,
         "image_processor": config.preprocessor_json(),
         "weights_sha256": {file.name: _sha256(file) for file in weight_files(folder)},
+        "files_sha256": file_hashes(folder),
         "versions": {"moonhand": metadata.version("moonhand"), "torch": torch_version()},
+    }
+
+
+def file_hashes(path: str | Path, *, most_bytes: int | None = None) -> dict[str, str]:
+    """SHA-256 of the checkpoint's files beside its weights, by name: configuration, tokenizer, calibration.
+
+    No README and no hidden file; none of more than `most_bytes`.
+    """
+    folder = checkpoint_folder(path)
+    weights = {file.name for file in weight_files(folder)}
+    return {
+        file.name: _sha256(file)
+        for file in sorted(folder.iterdir())
+        if file.is_file()
+        and file.name not in weights
+        and not file.name.startswith((".", "README"))
+        and (most_bytes is None or file.stat().st_size <= most_bytes)
     }
 
 

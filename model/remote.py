@@ -112,6 +112,7 @@ class RemoteEngine:
         return read_completion(
             told,
             url=self.address.url,
+            quote=self._client.quoted,
             stop=sampling.stop,
             watch=sampling.watch,
             image_tokens=image_tokens,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
 
 import orjson
 
@@ -20,7 +22,8 @@ from .remote_address import RemoteAddress
 if TYPE_CHECKING:
     import httpx2
 
-KEY_VARIABLES = ("MOONHAND_API_KEY", "OPENAI_API_KEY")
+OWN_KEY, OPENAI_KEY = "MOONHAND_API_KEY", "OPENAI_API_KEY"
+OPENAI = ("https", "api.openai.com")
 TRIED_AGAIN = (408, 409, 429, 500, 502, 503, 504)
 QUOTED = 300  # characters at most of what a server says
 
@@ -47,7 +50,8 @@ class HttpConfig:
 class HttpClient:
     """Requests to one server; several threads may send at once.
 
-    The key comes from MOONHAND_API_KEY, else from OPENAI_API_KEY. It goes into the request's header and nowhere else.
+    The key is that of `key_for`. It goes into the request's header and nowhere else: whatever a server says comes into
+    an error through `quoted` alone.
     """
 
     def __init__(self, address: RemoteAddress, config: HttpConfig) -> None:
@@ -56,7 +60,7 @@ class HttpClient:
         except ImportError as error:
             raise NoRemote("a server is asked through httpx2: pip install 'moonhand[remote]'") from error
         self._address, self._config = address, config
-        self._key = next((key for name in KEY_VARIABLES if (key := os.environ.get(name, "").strip())), None)
+        self._key = key_for(address)
         self._client = httpx2.Client(
             headers={"Authorization": f"Bearer {self._key}"} if self._key else {},
             timeout=httpx2.Timeout(config.reply_s, connect=config.connect_s),
@@ -128,7 +132,7 @@ class HttpClient:
         try:
             return orjson.loads(text)
         except ValueError as error:
-            said = self._hidden(" ".join(text.split())[:80])
+            said = self.quoted(text, 80)
             raise NoRemote(f"{url} answers with what is no JSON ({said!r}): is it the address of an API?") from error
 
     def _lost(self, url: str, error: httpx2.TransportError) -> NoRemote:
@@ -138,7 +142,7 @@ class HttpClient:
             return RemoteTimedOut(
                 f"{url} sent nothing for {self._config.reply_s:g} s: is the server overloaded or stuck?"
             )
-        why = self._hidden(str(error) or type(error).__name__)
+        why = self.quoted(str(error) or type(error).__name__)
         if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
             return NoRemote(
                 f"no server answers at {self._address.url} ({why}): check that it runs, has loaded its model, and that "
@@ -148,11 +152,14 @@ class HttpClient:
 
     def _error_of(self, response: httpx2.Response) -> NoRemote:
         status, url = response.status_code, str(response.url)
-        said = self._hidden(_message(response.text))
+        said = self.quoted(_message(response.text))
         match status:
             case 401 | 403:
                 held = "was refused" if self._key else "is missing"
-                text = f"{url} wants a key, and it {held} ({status}): set {KEY_VARIABLES[0]} or {KEY_VARIABLES[1]}"
+                text = (
+                    f"{url} wants a key, and it {held} ({status}): set {OWN_KEY} "
+                    f"({OPENAI_KEY} is sent to {'://'.join(OPENAI)} alone)"
+                )
             case 404:
                 text = f"{url} is not there (404: {said}): the address of an API mostly ends in /v1"
             case 413:
@@ -168,12 +175,28 @@ class HttpClient:
                 text = f"{url} refuses the request ({status}): {said}"
         return RemoteRefused(text, status)
 
-    def _hidden(self, text: str) -> str:
-        """Without the key, should a server repeat it."""
-        return text.replace(self._key, "***") if self._key else text
+    def quoted(self, told: object, most: int = QUOTED) -> str:
+        """What a server says, for an error: without the key, should it repeat that, in one line, and only then cut."""
+        text = str(told)
+        if self._key:  # JSON, and JSON in JSON, may write any character of it as \/ or \u002f
+            key = "".join(rf"\\{{0,4}}(?:{re.escape(each)}|u(?i:{ord(each):04x}))" for each in self._key)
+            text = re.sub(key, "***", text)
+        said = " ".join(text.split())
+        return said if len(said) <= most else said[:most] + "..."
 
 
 _JSON = {"Content-Type": "application/json"}
+
+
+def key_for(address: RemoteAddress) -> str | None:
+    """MOONHAND_API_KEY for any server; OPENAI_API_KEY for OpenAI's own over https alone. NoRemote for one of no use."""
+    parts = urlsplit(address.url)
+    for name in (OWN_KEY, OPENAI_KEY) if (parts.scheme, parts.hostname) == OPENAI else (OWN_KEY,):
+        if key := os.environ.get(name, "").strip():
+            if not (key.isascii() and key.isprintable()):
+                raise NoRemote(f"{name} holds what no key may: put the key alone into it, on one line")
+            return key
+    return None
 
 
 def retry_after(header: str | None) -> float:
@@ -193,12 +216,11 @@ def retry_after(header: str | None) -> float:
 
 
 def _message(text: str) -> str:
-    """What an error's body says, in one line: OpenAI's form, FastAPI's, or any text."""
+    """What an error's body says: OpenAI's form, FastAPI's, or any text."""
     found: object = text
     with suppress(ValueError):
         found = orjson.loads(text)
     for name in ("error", "message", "detail"):
         if isinstance(found, dict):
             found = cast("dict[str, object]", found).get(name, cast("object", found))
-    said = " ".join(str(found).split())
-    return said if len(said) <= QUOTED else said[:QUOTED] + "..."
+    return str(found)

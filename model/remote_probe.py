@@ -95,12 +95,13 @@ def probe(
     if held and not held.items() <= sent.items():
         grammar = None
         remarks.append(f"replies are held to no grammar, and may be of any form: {refused}")
+    reply = read_completion(body, url=address.url, quote=client.quoted, stop=(), watch=(), image_tokens=0, took_s=0.0)
     choice: Mapping[str, Any] = body["choices"][0]
-    reply = read_completion(body, url=address.url, stop=(), watch=(), image_tokens=0, took_s=0.0)
     if grammar is not None and reply.answer != HELD:
         grammar = None
         remarks.append(
-            f"the server takes a grammar and does not keep to it (it said {reply.answer!r}): replies may be of any form"
+            f"the server takes a grammar and does not keep to it (it said {client.quoted(reply.answer)!r}): replies "
+            "may be of any form"
         )
     shown = bool((choice.get("logprobs") or {}).get("content")) and "top_logprobs" in sent
     if not shown:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
 from typing import Any, cast
 
@@ -24,26 +24,45 @@ _DIGITS = re.compile(r"[0-9]{1,3}")
 
 
 def read_completion(
-    body: object, *, url: str, stop: Sequence[str], watch: Sequence[str], image_tokens: int, took_s: float
+    body: object,
+    *,
+    url: str,
+    quote: Callable[[object], str],
+    stop: Sequence[str],
+    watch: Sequence[str],
+    image_tokens: int,
+    took_s: float,
 ) -> Generation:
-    """NoRemote where the body is no chat completion, or the server gave the reply up.
+    """NoRemote where the body is no chat completion, or the server gave the reply up; `quote` is `HttpClient.quoted`.
 
     A thought comes in the text, or apart as `reasoning_content` or `reasoning`; here it is back in its marks. Without
     log-probabilities, or where they spell another text, there are no `tokens`.
     """
     try:
-        choice = cast("Any", body)["choices"][0]
-        content, thought = parts_of(choice["message"])
-        reason: str | None = choice.get("finish_reason")
-    except (KeyError, IndexError, TypeError, AttributeError) as error:
-        raise NoRemote(f"{url} answers with what is no chat completion: {str(body)[:120]}") from error
+        return _read(cast("Any", body), url, quote, stop, watch, image_tokens, took_s)
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
+        raise NoRemote(f"{url} answers with what is no chat completion: {quote(body)}") from error
+
+
+def _read(
+    body: Any,
+    url: str,
+    quote: Callable[[object], str],
+    stop: Sequence[str],
+    watch: Sequence[str],
+    image_tokens: int,
+    took_s: float,
+) -> Generation:
+    choice: Mapping[str, Any] = body["choices"][0]
+    content, thought = parts_of(choice["message"])
+    reason: str | None = choice.get("finish_reason")
     if reason not in FINISHED:
-        raise NoRemote(f"{url} gave the reply up (finish_reason {reason!r}): look at the server's log")
+        raise NoRemote(f"{url} gave the reply up (finish_reason {quote(reason)!r}): look at the server's log")
     is_open = bool(thought) and not content and reason == "length"
     content = cut_at_stop(content, stop)
     text = content if not thought else f"{THINK_OPEN}{thought}{'' if is_open else THINK_CLOSE}{content}"
     parts = split_thinking(text)
-    usage: Mapping[str, Any] = cast("dict[str, Any]", body).get("usage") or {}
+    usage: Mapping[str, Any] = body.get("usage") or {}
     details: Mapping[str, Any] = usage.get("prompt_tokens_details") or {}
     return Generation(
         text=text,
@@ -68,7 +87,7 @@ def read_completion(
 def empty_generation(image_tokens: int) -> Generation:
     """What is there where nothing was asked."""
     silent = {"choices": [{"message": {}, "finish_reason": "stop"}]}
-    return read_completion(silent, url="", stop=(), watch=(), image_tokens=image_tokens, took_s=0.0)
+    return read_completion(silent, url="", quote=str, stop=(), watch=(), image_tokens=image_tokens, took_s=0.0)
 
 
 def parts_of(message: Mapping[str, Any]) -> tuple[str, str]:
@@ -84,22 +103,23 @@ def cut_at_stop(text: str, stop: Sequence[str]) -> str:
 def tokens_of(choice: Mapping[str, Any], content: str, watch: Sequence[str] = ()) -> tuple[GeneratedToken, ...]:
     """The tokens that spell the content; none where the server tells none, or other ones.
 
-    A token that ends the turn, or of a thought that comes apart, is left out.
+    A token that ends the turn, or of a thought that comes apart, is left out. A thought may spell the content too, and
+    comes before it: the last place where a token begins it counts.
     """
     entries: list[Mapping[str, Any]] = (choice.get("logprobs") or {}).get("content") or []
     if not entries or not content:
         return ()
     decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
     texts = [decoder.decode(_bytes(entry)) for entry in entries]
-    start = "".join(texts).find(content)
+    whole, starts = "".join(texts), [0, *accumulate(map(len, texts))][:-1]
+    start = max((at for at in starts if whole.startswith(content, at)), default=whole.rfind(content))
     if start < 0:
         return ()
     end = start + len(content)
-    ends = list(accumulate(map(len, texts)))
     return tuple(
         GeneratedToken(NO_ID, text[max(0, start - at) : end - at], logprob, numbers_of(entry), watched_in(entry, watch))
-        for entry, text, at in zip(entries, texts, [0, *ends[:-1]], strict=True)
-        if start <= at + len(text) and at < end and (text or at > start)
+        for entry, text, at in zip(entries, texts, starts, strict=True)
+        if start < at + len(text) and at < end
         if (logprob := entry.get("logprob")) is None or math.isfinite(logprob)
     )
 

@@ -10,7 +10,7 @@ import io
 import json
 import threading
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -42,13 +42,14 @@ class Behaviour:
     troubles: list[tuple[int, dict[str, str]]] = field(default_factory=list[tuple[int, dict[str, str]]])
     cuts: int = 0  # connections that are dropped amid the reply
     slow_s: float = 0.0
+    canned: Callable[[Mapping[str, str]], tuple[int, object]] | None = None  # status and answer, from what headers say
     bodies: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     at_once: int = 0  # most requests that were open at the same time
 
 
 @contextmanager
-def serving(engine: Engine, how: Behaviour) -> Generator[str]:
-    """The URL of the API, up to and with /v1."""
+def serving(engine: Engine | None, how: Behaviour) -> Generator[str]:
+    """The URL of the API, up to and with /v1. No engine: `how` says every reply."""
     guard, open_now = threading.Lock(), [0]
 
     class Handler(BaseHTTPRequestHandler):
@@ -78,6 +79,8 @@ def serving(engine: Engine, how: Behaviour) -> Generator[str]:
                 time.sleep(how.slow_s)
                 if trouble is not None:
                     self._send(trouble[0], {"error": {"message": how.trouble}}, trouble[1])
+                elif how.canned is not None:
+                    self._send(*how.canned({name.lower(): text for name, text in self.headers.items()}))
                 elif how.grammar == "refused" and "structured_outputs" in body:
                     self._send(400, {"error": {"message": "structured_outputs: no such field"}})
                 elif body.get("stream"):
@@ -143,7 +146,7 @@ def serving(engine: Engine, how: Behaviour) -> Generator[str]:
         thread.join(5)
 
 
-def completion(engine: Engine, body: dict[str, Any], how: Behaviour) -> dict[str, Any]:
+def completion(engine: Engine | None, body: dict[str, Any], how: Behaviour) -> dict[str, Any]:
     """The answer to a chat completion request."""
     if how.prompt_tokens is not None:
         message = {"role": "assistant", "content": "ok"}
@@ -152,6 +155,7 @@ def completion(engine: Engine, body: dict[str, Any], how: Behaviour) -> dict[str
             "choices": [{"index": 0, "message": message, "logprobs": logprobs, "finish_reason": "stop"}],
             "usage": {"prompt_tokens": how.prompt_tokens, "completion_tokens": 1},
         }
+    assert engine is not None
     *before, last = body["messages"]
     is_open = bool(body.get("continue_final_message"))
     messages = [*(_message(each) for each in before), _message(last, is_open=is_open)]

@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import llguidance
 import numpy as np
@@ -46,10 +45,6 @@ from moonhand.model import (
     open_remote,
 )
 from moonhand.model.errors import RemoteTimedOut
-from moonhand.model.remote_address import RemoteAddress
-from moonhand.model.remote_http import retry_after
-from moonhand.model.remote_model import recognise
-from moonhand.model.remote_reply import read_completion
 from moonhand.model.remote_wire import after_thought
 from moonhand.tasks.cli import app
 from moonhand.tasks.console import ModelChoice
@@ -60,7 +55,6 @@ from typer.testing import CliRunner
 
 CLICK_FORM = r"click\(x=0\.\d{3}, y=0\.\d{3}\)"
 CLICK = Grammar('start: "click(x=0." /[0-9]{3}/ ", y=0." /[0-9]{3}/ ")"')
-KEY = "sk-of-nobody-else"
 QUICK = RemoteConfig(http=HttpConfig(connect_s=2, reply_s=20, attempts=3, first_wait_s=0.05, longest_wait_s=2))
 
 
@@ -126,7 +120,7 @@ def test_a_server_points_where_the_same_model_does_here(nano: Engine) -> None:
 def test_the_whole_distribution_gives_the_confidence_of_an_engine_here(nano: Engine) -> None:
     with remote(nano, settings=replace(QUICK, top_logprobs=1200)) as (engine, how, _):
         all_told = locate(engine, FRAME, "Save", modes=1)
-        elsewhere, here = locate(engine, FRAME, "a purple elephant"), locate(nano, FRAME, "a purple elephant")
+        elsewhere, here = (locate(asked, FRAME, "a purple elephant", modes=2) for asked in (engine, nano))
         assert [mode.at for mode in elsewhere.modes] == [mode.at for mode in here.modes]
         assert len(elsewhere.modes) > 1, "other places in x are asked for by continuing the reply"
         assert how.bodies[2]["continue_final_message"] is True
@@ -221,9 +215,9 @@ def test_steps_are_worked_through_as_with_an_engine_here(nano: Engine) -> None:
 
 
 def test_many_ask_at_once_and_get_their_own_answers(nano: Engine) -> None:
-    words = ["Save", "Cancel", "the Name field", "a purple elephant"]
+    words = ["Save", "Cancel", "the Name field"]
     with remote(nano, Behaviour(slow_s=0.1)) as (engine, how, _):
-        with ThreadPoolExecutor(4) as pool:
+        with ThreadPoolExecutor(3) as pool:
             there = list(pool.map(partial(locate, engine, FRAME, modes=1), words))
         batch = engine.generate_batch([ASK, ASK, ASK], SamplingConfig(max_new_tokens=3))
         assert how.at_once >= 3
@@ -266,27 +260,6 @@ def test_a_server_that_takes_too_long_is_given_up(nano: Engine) -> None:
         assert len(how.bodies) == 1, "another try would only add to its load"
 
 
-def test_a_key_goes_into_the_header_and_nowhere_else(nano: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    how = Behaviour(key=KEY)
-    with serving(nano, how) as url:
-        with pytest.raises(NoRemote, match=r"wants a key, and it is missing \(401\): set MOONHAND_API_KEY"):
-            open_remote(f"openai:{url}")
-        monkeypatch.setenv("MOONHAND_API_KEY", f"{KEY}-wrong")
-        with pytest.raises(NoRemote, match="was refused") as caught:
-            open_remote(f"openai:{url}")
-        assert KEY not in str(caught.value)
-        monkeypatch.setenv("MOONHAND_API_KEY", KEY)
-        engine = open_remote(f"openai:{url}", QUICK)
-        assert engine.generate(ASK, SamplingConfig(max_new_tokens=1)).text
-        assert KEY not in json.dumps(engine.manifest())
-        assert KEY not in json.dumps(how.bodies)
-        assert KEY not in repr(vars(engine))
-        monkeypatch.delenv("MOONHAND_API_KEY")
-        monkeypatch.setenv("OPENAI_API_KEY", KEY)
-        open_remote(f"openai:{url}", QUICK).close()
-        engine.close()
-
-
 def test_a_model_that_is_not_served_is_told_with_those_that_are(nano: Engine) -> None:
     with serving(nano, Behaviour(names=("nano", "gui"))) as url:
         with pytest.raises(NoRemote, match="does not serve 'kimi', it serves nano, gui: correct the name behind #"):
@@ -315,17 +288,6 @@ def test_the_servers_count_decides_how_large_pictures_are_seen(nano: Engine) -> 
     with remote(nano, Behaviour(names=(name,), prompt_tokens=1222), name=name) as (engine, _, said):
         assert engine.config.image.in_token_limit == 16384
         assert "are 1222 prompt tokens on the server, 1101 as" in said[0]
-
-
-def test_a_model_is_known_by_its_name_or_by_what_it_was_loaded_from() -> None:
-    assert recognise("moonshotai/Kimi-VL-A3B-Thinking-2506", None, None).config.image.in_token_limit == 16384
-    assert recognise("Kimi-VL-A3B-Thinking", None, None).config.image.in_token_limit == 4096
-    known = recognise("gui", "/models/xlangai/OpenCUA-A3B/", 32768)
-    assert (known.name, known.doubt) == ("/models/xlangai/OpenCUA-A3B/", None)
-    assert known.config.text.max_position_embeddings == 32768
-    unknown = recognise("gui", None, None)
-    assert unknown.doubt is not None
-    assert unknown.doubt.startswith("'gui' is none of the models known here")
 
 
 def test_a_grammar_that_is_not_kept_or_not_taken_is_told(nano: Engine) -> None:
@@ -389,56 +351,6 @@ def test_a_prompt_too_long_for_the_server_is_told_as_such(nano: Engine) -> None:
         how.troubles, how.trouble = [(413, {})], "too large"
         with pytest.raises(NoRemote, match="does not take a request of this size"):
             engine.generate(ASK)
-
-
-def completion(content: str | None, reason: str | None = "stop", **more: Any) -> dict[str, Any]:
-    return {"choices": [{"message": {"content": content} | more, "finish_reason": reason}], "usage": None}
-
-
-def read(body: object, stop: tuple[str, ...] = ()) -> Any:
-    return read_completion(body, url="http://there", stop=stop, watch=(), image_tokens=0, took_s=0.0)
-
-
-def test_a_completion_is_read_or_refused() -> None:
-    whole = read(completion("\u25c1think\u25b7so\u25c1/think\u25b7click"))
-    assert (whole.thinking, whole.answer) == ("so", "click")
-    cut = read(completion(None, "length", reasoning="so and"))
-    assert (cut.thinking, cut.answer, cut.thought_finished) == ("so and", "", False)
-    assert read(completion("click##more"), ("##",)).text == "click"
-    assert read(completion("x", None)).finish_reason == "stop"
-    with pytest.raises(NoRemote, match=r"gave the reply up \(finish_reason 'content_filter'\)"):
-        read(completion("", "content_filter"))
-    for body in ({}, [], None, {"choices": []}, {"choices": [{"message": None}]}):
-        with pytest.raises(NoRemote, match="what is no chat completion"):
-            read(body)
-
-
-def test_characters_split_over_tokens_come_whole() -> None:
-    body = completion("\u20ac5")
-    entries = [{"token": "?", "logprob": -1.0, "bytes": [part]} for part in "\u20ac5".encode()]
-    body["choices"][0]["logprobs"] = {"content": entries}
-    assert "".join(token.text for token in read(body).tokens) == "\u20ac5"
-    body["choices"][0]["logprobs"] = {"content": entries[:2]}
-    assert read(body).tokens == ()
-
-
-def test_addresses_are_taken_apart_and_hold_no_secret() -> None:
-    assert RemoteAddress.parse("openai:http://host:8000#a/b") == RemoteAddress("http://host:8000/v1", "a/b")
-    assert RemoteAddress.parse("openai:https://host/api/v3/") == RemoteAddress("https://host/api/v3", None)
-    for text in ("openai:", "openai:host:8000/v1#x", "openai:ftp://host", "openai:http://host:port/v1"):
-        with pytest.raises(
-            NoRemote, match="is no address of a server: give --model as openai:http://localhost:8000/v1#"
-        ):
-            RemoteAddress.parse(text)
-    for text in ("openai:http://me:hidden@host/v1", "openai:http://host/v1?key=hidden"):
-        with pytest.raises(NoRemote, match="MOONHAND_API_KEY") as caught:
-            RemoteAddress.parse(text)
-        assert "hidden" not in str(caught.value)
-
-
-def test_a_servers_wait_is_seconds_or_a_date() -> None:
-    assert (retry_after(None), retry_after("2.5"), retry_after("soon")) == (0.0, 2.5, 0.0)
-    assert retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0.0
 
 
 def test_a_server_takes_no_flags_of_a_model_that_is_loaded_here() -> None:
