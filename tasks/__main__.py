@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sys
+from contextlib import suppress
 from types import FrameType
 
 STOPPED = 130
@@ -32,6 +33,11 @@ def main() -> None:
         told = getattr(left.__context__, "format_message", None)  # click's own: no such option, no such choice
         if _for_programs() and told is not None:
             print(json.dumps({"error": told()}))
+        raise
+    except Exception as error:  # nobody expected it: the traceback follows on stderr
+        if _for_programs():
+            with suppress(OSError):
+                print(json.dumps({"error": f"{type(error).__name__}: {error}"}), flush=True)
         raise
 
 

@@ -1,12 +1,13 @@
 """What all commands share: exit codes, errors in one line, and where people and programs read.
 
-What a program reads (`--json`) goes to stdout alone, and what a person asked to see of a recorded run; else what is for
-people goes to stderr.
+What a program reads (`--json`) goes to stdout alone, and what a person asked to see (the tables of `eval list`, `check`
+and `score`, a recorded run); what a command tells people of its work goes to stderr.
 """
 
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import sys
 import time
@@ -22,10 +23,13 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from ..envs import EnvError
 from .errors import BadRequest, TaskError
 
 OK, TASK_FAILED, USAGE, ENVIRONMENT, MODEL, REFUSED, NEEDS_USER, STOPPED = 0, 1, 2, 3, 4, 5, 6, 130
 SIGNAL_BASE = 128  # 143 is SIGTERM, 129 SIGHUP
+FILE_WIDTH = 200  # of a line for people in a file
+WRONG_PATHS = (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError)  # no disk would take them
 SAME_S = 1.0  # signals closer together are one: a terminal that is closed sends SIGHUP, and its shell again
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, for programs.")]
@@ -56,20 +60,54 @@ ProfileFlag = Annotated[
 ]
 
 
+class CannotWrite(EnvError):
+    """The disk is full, can only be read, or is not this user's."""
+
+
 def people() -> Console:
     return Console(file=sys.stderr)
+
+
+def asked_to_see() -> Console:
+    """Stdout; in a file or a pipe lines are FILE_WIDTH long."""
+    console = Console()
+    return console if console.is_terminal else Console(width=FILE_WIDTH)
 
 
 def print_json(obj: Mapping[str, Any]) -> None:
     typer.echo(json.dumps(obj, ensure_ascii=False))
 
 
+def command_again() -> str:
+    """The command that is running, for a shell; without --fresh, which would forget what it has done."""
+    return shlex.join(("moonhand", *(word for word in sys.argv[1:] if word != "--fresh")))
+
+
 def write_file(path: Path, content: bytes) -> None:
-    """BadRequest where it cannot be written."""
+    """BadRequest or CannotWrite, as `not_written` has it."""
     try:
         path.write_bytes(content)
     except OSError as error:
-        raise BadRequest(f"{path} cannot be written: {error.strerror}") from error
+        raise not_written(path, error) from error
+
+
+def make_folder(path: Path) -> None:
+    """With its parents, unless it is there. BadRequest or CannotWrite, as `not_written` has it."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise not_written(path, error) from error
+
+
+def not_written(path: Path, error: OSError) -> BadRequest | CannotWrite:
+    """What to raise where a file or a folder cannot be written.
+
+    One rule: a path that is wrong whatever the disk's state (WRONG_PATHS) is usage, anything else the environment's.
+    """
+    why = error.strerror or error
+    if isinstance(error, WRONG_PATHS):
+        return BadRequest(f"{path} cannot be written ({why}): name another place")
+    return CannotWrite(f"{path} cannot be written ({why}): mend that or make room, or name another place")
 
 
 def why_not_writable(path: Path) -> str | None:
@@ -126,7 +164,6 @@ def warn(remark: str) -> None:
 def plain_errors(as_json: bool = False) -> Generator[None]:
     """Turn every error that was expected into one line and its exit code, and on stdout into JSON where asked."""
     from ..agent import AgentError, TargetRefused, TrajectoryError
-    from ..envs import EnvError
     from ..model import ModelError
 
     codes: Mapping[type[Exception], int] = {

@@ -91,14 +91,13 @@ def _mean(numbers: Sequence[float]) -> float:
 
 def _sizes(steps: Sequence[AgentStep]) -> dict[str, Size]:
     """Of the screenshots that are there; their headers are read, not their pixels."""
-    from PIL import Image, UnidentifiedImageError
+    from .suites.pictures import UnreadablePicture, picture_size
 
     sizes: dict[str, Size] = {}
     for step in steps:
         if step.image is not None:
             try:
-                with Image.open(step.image) as picture:
-                    sizes[step.id] = Size(*picture.size)
-            except (OSError, UnidentifiedImageError):
+                sizes[step.id] = picture_size(step.image)
+            except UnreadablePicture:
                 continue  # asked for where a prediction needs it
     return sizes

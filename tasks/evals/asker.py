@@ -19,6 +19,18 @@ class Asked:
     model_s: float
 
 
+class TookTooLong(Exception):
+    """No reply came within the time that whoever was asked is given."""
+
+
+class NobodyAnswers(Exception):
+    """No other sample would get a reply either: the run is to end with `error`."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 class Asker(Protocol):
     """Answers samples, in the process that opened it; from one thread, unless its source says `in_flight` more."""
 
@@ -29,7 +41,10 @@ class Asker(Protocol):
         ...
 
     def ask(self, sample: GroundingSample) -> Asked:
-        """A reply without a place is a prediction with `failure` WRONG_FORMAT; whatever is raised is a crash."""
+        """A reply without a place is a prediction with `failure` WRONG_FORMAT.
+
+        TookTooLong, NobodyAnswers; whatever else is raised is a crash.
+        """
         ...
 
     def close(self) -> None: ...

@@ -10,14 +10,18 @@ from typing import TYPE_CHECKING, Any
 from ...agent import Target, ZoomConfig, locate
 from ...agent.profiles import PromptProfile
 from ..pictures import read_frame
-from .asker import Asked
+from .asker import Asked, NobodyAnswers, TookTooLong
 from .prediction import Failure, Prediction
 from .sample import GroundingSample
 
 if TYPE_CHECKING:
     from ...model import Answering, Generation, KimiVLConfig, Message, SamplingConfig
     from ...model.calibration import Calibration
+    from ...model.errors import NoRemote
     from ...model.image import ImageTransform
+
+HTTP = "httpx2"  # what servers are asked through: it stays unloaded here
+NOT_LET_IN = (401, 403, 404)  # HTTP: no key, a wrong one, no such model
 
 
 class EngineAsker:
@@ -45,15 +49,33 @@ class EngineAsker:
         return self._facts
 
     def ask(self, sample: GroundingSample) -> Asked:
-        """ValueError for a sample without a picture; BadRequest where that cannot be read."""
+        """ValueError for a sample without a picture; BadRequest where that cannot be read; what an `Asker` raises."""
+        from ...model.errors import NoRemote, RemoteTimedOut
+
         if sample.image is None:
             raise ValueError(f"sample {sample.id} has no picture: the suite was opened for its annotations alone")
         frame, counting = read_frame(sample.image), Counting(self._engine, self._seed)
-        target = locate(counting, frame, sample.instruction, self._profile, self._zoom, modes=1)
+        try:
+            target = locate(counting, frame, sample.instruction, self._profile, self._zoom, modes=1)
+        except RemoteTimedOut as error:
+            raise TookTooLong(str(error)) from error
+        except NoRemote as error:
+            if nobody_answers(error):
+                raise NobodyAnswers(error) from error
+            raise
         return Asked(prediction_of_target(sample.id, target, counting), target.model_s)
 
     def close(self) -> None:
         self._close()
+
+
+def nobody_answers(error: NoRemote) -> bool:
+    """Whether a server is gone or lets nobody in. One that answers with another error may answer the next sample."""
+    from ...model.errors import RemoteRefused
+
+    if isinstance(error, RemoteRefused):
+        return error.status in NOT_LET_IN
+    return type(error.__cause__).__module__.partition(".")[0] == HTTP  # the connection failed, not what came over it
 
 
 class Counting:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from ..errors import BadRequest
+from .prediction import Outcome
 from .statistics import mcnemar
 from .tally import Tally
 from .verdict_files import Judged
@@ -111,7 +112,8 @@ def compare_verdicts(
             if keys
         )
         raise BadRequest(
-            f"A has {len(a)} rows and B has {len(b)}, not the same ones ({told}): score both on all of them"
+            f"A has {len(a)} rows and B has {len(b)}, not the same ones ({told}): score both on all of them, or compare "
+            "the rows that both were asked with --common"
         )
     changes = [Change(row, b[key]) for key, row in a.items()]
     named: dict[str, dict[str, list[Change]]] = {}
@@ -128,13 +130,29 @@ def compare_verdicts(
     )
 
 
+def in_common(a: Mapping[str, Judged], b: Mapping[str, Judged]) -> tuple[dict[str, Judged], dict[str, Judged]]:
+    """The rows that both were asked: none that one has not, or left out. BadRequest where there are none."""
+    asked = [
+        key for key, row in a.items() if key in b and Outcome.SKIPPED not in (row.outcome, b[key].outcome)
+    ]
+    if not asked:
+        raise BadRequest("--common: there is no row that both A and B were asked")
+    return {key: a[key] for key in asked}, {key: b[key] for key in asked}
+
+
 def check_same_suite(a: Mapping[str, Any], b: Mapping[str, Any]) -> None:
-    """BadRequest where two manifests are of other suites, or of other annotation files."""
+    """BadRequest where two manifests are of other suites, of other annotation files, or of other targets in them."""
     ours, theirs = _suite_in(a), _suite_in(b)
     if ours.get("name") != theirs.get("name"):
         raise BadRequest(f"A is of {ours.get('name')} and B of {theirs.get('name')}: only one suite can be compared")
     files: tuple[dict[str, str], dict[str, str]] = (ours.get("files") or {}, theirs.get("files") or {})
     if sorted(files[0].values()) == sorted(files[1].values()):
+        boxes = ours.get("boxes") or "", theirs.get("boxes") or ""
+        if all(boxes) and boxes[0] != boxes[1]:
+            raise BadRequest(
+                f"A was judged with boxes as {boxes[0]}, B as {boxes[1]}: the targets differ. Score both with the same "
+                "--boxes"
+            )
         return
     names = sorted({*files[0], *files[1]})
     other = [name for name in names if files[0].get(name) != files[1].get(name)]

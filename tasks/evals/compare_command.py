@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from .verdict_files import Judged
 
 MANIFEST: Final = "manifest.json"
+PAGE_START: Final = 4096  # bytes, in which a page of ours says so
+GENERATOR: Final = b'name="generator" content="moonhand"'
 SHOWN: Final = 20  # changed rows for people
 
 
@@ -45,6 +47,9 @@ def compare(
     take: TakeFlag = "first",
     skip_bad: SkipFlag = False,
     boxes: BoxesFlag = None,
+    common: Annotated[
+        bool, typer.Option("--common", help="Compare the rows that both were asked alone, as of runs with a --limit.")
+    ] = False,
     show_all: Annotated[bool, typer.Option("--all", help="Show every row that changed.")] = False,
     html: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Write the comparison as one page, too.")
@@ -56,19 +61,33 @@ def compare(
     Refused where the two were scored against other annotation files. Folders without verdicts, and files, need
     --annotations to be judged.
     """
-    from .compare import check_same_suite, compare_verdicts
+    from .compare import check_same_suite, compare_verdicts, in_common
 
+    if html is not None:
+        _check_page(html)
     how = Judging(suite, annotations, reading_of(dialect, coordinates, take), skip_bad, boxes)
     one, other = (_side(path, how) for path in (a, b))
     check_same_suite(one.manifest, other.manifest)
+    alone = 0, 0
+    if common:
+        rows = in_common(one.rows, other.rows)
+        alone = len(one.rows) - len(rows[0]), len(other.rows) - len(rows[1])
+        one, other = replace(one, rows=rows[0]), replace(other, rows=rows[1])
     comparison = compare_verdicts(one.rows, other.rows, (one.manifest, other.manifest))
     if html is not None:
         from .report.compare_page import write_compare
 
-        write_compare(comparison, html, a=a.name, b=b.name)
+        write_compare(comparison, html, a=a.name, b=b.name, unanswered=(_unanswered(one), _unanswered(other)))
     if as_json:
-        print_json({"a_path": str(a), "b_path": str(b), **comparison.to_json()})
+        left = {"common": {"n": len(one.rows), "only_a": alone[0], "only_b": alone[1]}} if common else {}
+        print_json({"a_path": str(a), "b_path": str(b), **comparison.to_json(), **left})
     else:
+        if common:
+            people().print(
+                f"over the {len(one.rows)} rows that both were asked: {alone[0]} more of A and {alone[1]} more of B are "
+                "not looked at",
+                highlight=False,
+            )
         _show(a, b, comparison, None if show_all else SHOWN)
 
 
@@ -89,6 +108,13 @@ class Side:
     rows: Mapping[str, Judged]
 
 
+def _unanswered(side: Side) -> int:
+    """Rows that have no prediction: it is missing, or they were left out."""
+    from .prediction import Outcome
+
+    return sum(row.outcome in (Outcome.MISSING, Outcome.SKIPPED) for row in side.rows.values())
+
+
 def _side(path: Path, how: Judging) -> Side:
     from .verdict_files import VERDICTS, judged, read_verdicts
 
@@ -106,15 +132,27 @@ def _side(path: Path, how: Judging) -> Side:
         annotations=how.annotations,
         reading=_for(path, how.reading),
         skip_bad=how.skip_bad,
-        boxes=how.boxes,
-        limit=_limit(manifest),
+        boxes=how.boxes or _boxes(manifest),
     )
-    told = {"suite": suite_manifest(scored.suite)}
+    told = {"suite": suite_manifest(scored.suite) | ({} if scored.limit is None else {"limit": scored.limit})}
     if manifest is not None:
         from .compare import check_same_suite
 
         check_same_suite(manifest, told)
     return Side(manifest or told, judged(scored.suite, scored.result))
+
+
+def _check_page(path: Path) -> None:
+    """BadRequest where a file is there that is no page of ours: it would be lost."""
+    try:
+        if not path.is_file() or path.stat().st_size == 0:
+            return
+        with path.open("rb") as file:
+            start = file.read(PAGE_START)
+    except OSError:
+        start = b""
+    if not (start.lstrip().lower().startswith(b"<!doctype html") and GENERATOR in start):
+        raise BadRequest(f"--html {path} is there and is no page of moonhand's: it is kept. Name another file")
 
 
 def _for(path: Path, reading: Reading) -> Reading:
@@ -146,10 +184,12 @@ def _suite_name(manifest: Mapping[str, Any] | None) -> str | None:
     return name if isinstance(name, str) else None
 
 
-def _limit(manifest: Mapping[str, Any] | None) -> int | None:
-    """How many samples a run was asked, the first ones of its suite; None for all."""
-    limit = _of_suite(manifest, "limit")
-    return limit if isinstance(limit, int) else None
+def _boxes(manifest: Mapping[str, Any] | None) -> str | None:
+    """The convention that a result was judged with; None where it is not told, or they are several."""
+    from .suites.boxes import Convention
+
+    boxes = _of_suite(manifest, "boxes")
+    return boxes if boxes in list(Convention) else None
 
 
 def _show(a: Path, b: Path, comparison: Comparison, limit: int | None) -> None:

@@ -67,6 +67,7 @@ class EngineSource:
                 "threads": self.threads,
                 "image_processor": processor,
                 "weights_sha256": told["weights_sha256"],
+                "files_sha256": told["files_sha256"],
             },
             **asking_manifest(self.own_profile, self.zoom, self.seed),
             "versions": {**told["versions"], **library_versions()},
@@ -85,7 +86,7 @@ class EngineSource:
         # Before torch comes up: what it reads then cannot all be told later.
         os.environ.setdefault("OMP_NUM_THREADS", str(self.threads))
         from ...model import EngineConfig, load
-        from ...model.planned import num_devices, torch_version, use_threads
+        from ...model.planned import SMALL_BYTES, file_hashes, num_devices, torch_version, use_threads
 
         threads_before = use_threads(self.threads)
         device = self.device
@@ -104,6 +105,7 @@ class EngineSource:
                 "device": engine.device.type,
                 "dtype": str(engine.dtype).removeprefix("torch."),
                 "quantization": engine.config.quantization,
+                "files_sha256": file_hashes(self.model, most_bytes=SMALL_BYTES),
             },
             "versions": {"torch": torch_version(), **library_versions()},
         }

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, Final, Self
 
 from ...agent.trajectory.disk import lock, write_atomically
+from ..console import not_written
 from ..errors import BadRequest
 from .manifest import differences
 
@@ -73,12 +74,10 @@ class EpisodeLog:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            try:
+            with _told(self.folder):
                 self.folder.mkdir(parents=True, exist_ok=True)
                 self._file = stack.enter_context((self.folder / EPISODES).open("a+b"))
                 self._timings = stack.enter_context((self.folder / TIMINGS).open("ab"))
-            except OSError as error:
-                raise BadRequest(f"{self.folder} cannot be written: {error.strerror}; choose another --out") from error
             if not lock(self._file.fileno()):
                 raise BadRequest(f"another run is writing in {self.folder}: wait for its end, or choose another --out")
             self._check_manifest()
@@ -98,20 +97,23 @@ class EpisodeLog:
         return tuple(self._rows[key] for key in self.plan if key in self._rows)
 
     def add(self, row: EpisodeRow, timing: EpisodeTiming) -> None:
-        """Both are on the disk when this returns."""
-        _append(self._timings, asdict(timing))
-        _append(self._file, asdict(row))
+        """Both are on the disk when this returns. CannotWrite where it is full: what was there before stays."""
+        with _told(self.folder):
+            _append(self._timings, asdict(timing))
+            _append(self._file, asdict(row))
         self._rows[row.key] = row
 
     def finish(self, result: Mapping[str, Any]) -> None:
         """Put the episodes in the order of the plan and write the result beside them."""
-        write_atomically(self.folder / EPISODES, b"".join(_line(asdict(row)) for row in self.rows))
-        write_atomically(self.folder / RESULT, json.dumps(result, indent=2, allow_nan=False).encode() + b"\n")
+        with _told(self.folder):
+            write_atomically(self.folder / EPISODES, b"".join(_line(asdict(row)) for row in self.rows))
+            write_atomically(self.folder / RESULT, json.dumps(result, indent=2, allow_nan=False).encode() + b"\n")
 
     def _check_manifest(self) -> None:
         path = self.folder / MANIFEST
         if not path.exists():
-            write_atomically(path, json.dumps(self._manifest, indent=2).encode() + b"\n")
+            with _told(self.folder):
+                write_atomically(path, json.dumps(self._manifest, indent=2).encode() + b"\n")
             return
         try:
             kept = json.loads(path.read_bytes())
@@ -141,6 +143,14 @@ class EpisodeLog:
             if row.key not in self.plan:
                 raise BadRequest(f"{path}:{number}: {row.task} with seed {row.seed} is no episode of this run")
             self._rows[row.key] = row
+
+
+@contextmanager
+def _told(folder: Path) -> Generator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise not_written(folder, error) from error
 
 
 def _line(fields: Mapping[str, Any]) -> bytes:

@@ -12,11 +12,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from ..console import (
+    STOPPED,
     DeviceFlag,
     DtypeFlag,
     JsonFlag,
     ModelChoice,
     QuantizeFlag,
+    command_again,
     people,
     print_json,
     stopping_on_signals,
@@ -71,7 +73,12 @@ def episodes(
     manifest = manifest_of(plan, player, chromium)
     with EpisodeLog(folder, manifest, plan.keys) as log:
         _warn(plan, player, len(log.rows))
-        _play(plan, player, log, chromium)
+        with stopping_on_signals():
+            try:
+                _play(plan, player, log, chromium)
+            except KeyboardInterrupt:
+                _say_stopped(log, folder, as_json=as_json)
+                raise SystemExit(STOPPED) from None
         score = score_episodes(log.rows)
         result = {"suite": suite, "model": player.name, "seeds_kept_for": plan.seeds_kept_for, **score.to_json()}
         log.finish({**result, "manifest": manifest})
@@ -105,7 +112,6 @@ def _play(plan: EpisodePlan, player: Player, log: EpisodeLog, chromium: str | No
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with (
-        stopping_on_signals(),
         Progress(*columns, console=people(), transient=True) as progress,
         closing(play_episodes(plan, player, done=log, executable=chromium)) as playing,
     ):
@@ -113,6 +119,14 @@ def _play(plan: EpisodePlan, player: Player, log: EpisodeLog, chromium: str | No
         for row, timing in playing:
             log.add(row, timing)
             progress.update(bar, advance=1, description=_so_far(log))
+
+
+def _say_stopped(log: EpisodeLog, folder: Path, *, as_json: bool) -> None:
+    done, total = len(log.rows), len(log.plan)
+    line = f"stopped: {done} of {total} episodes are in {folder}; to go on: {command_again()}"
+    people().print(line, highlight=False, markup=False, soft_wrap=True)
+    if as_json:
+        print_json({"stopped": True, "done": done, "total": total, "out": str(folder)})
 
 
 def _so_far(log: EpisodeLog) -> str:

@@ -13,8 +13,18 @@ from ..errors import BadRequest
 from .coordinates import Space, space_of, to_px
 from .prediction import Failure, Prediction
 from .prediction_rows import Row
-from .row_matching import match_rows
-from .row_places import Places, Refused, Reply, Said, answers_beside_box, reply_of, said_in
+from .row_matching import four_numbers, match_rows, same_box
+from .row_places import (
+    PLAIN_BOXES,
+    PREDICTED_BOXES,
+    Places,
+    Refused,
+    Reply,
+    Said,
+    answers_beside_box,
+    reply_of,
+    said_in,
+)
 from .sample import BoxAnswer, GroundingSample, Suite
 from .screen_sizes import sizes_known
 
@@ -24,6 +34,7 @@ if TYPE_CHECKING:
 Take = Literal["first", "last"]
 _MIN_COPIES: Final = 5  # predicted boxes that are all the suite's own are its annotations
 MANY: Final = 2**53  # tokens: beyond it a float is no count
+_SHARE_COPIES: Final = 0.9  # and so are those of which a few were changed
 _OF_ANNOTATIONS: Final = frozenset(("img_size", "image_size", "data_type", "data_source", "ui_type", "box_type"))
 _START: Final = re.compile(r"[(\[<{]|(?<![\w(])x1?\s?[=:]", re.IGNORECASE)
 
@@ -203,7 +214,17 @@ def _actions(text: str, dialect: Dialect, take: Take, canvas: Any) -> Sequence[A
 
 
 def _if_annotations(said: Sequence[tuple[Row, GroundingSample, Said]], source: str) -> list[str]:
-    """A word where every row predicts the target's own box: that scores 100 %. BadRequest for an annotation file."""
+    """A word where every row predicts the target's own box: that scores 100 %.
+
+    BadRequest for an annotation file, and where a `bbox` or `box` that stands for the prediction is the target's, in
+    whatever convention: a prediction is called `pred_bbox`.
+    """
+    plain = [_plain_is_own(row, sample) for row, sample, _ in said if isinstance(sample.answer, BoxAnswer)]
+    if len(plain) >= _MIN_COPIES and sum(plain) >= _SHARE_COPIES * len(plain):
+        raise BadRequest(
+            f"{source}: the bbox of {sum(plain)} of {len(plain)} rows is the target's own, and they have no other "
+            "answer that is known here: these are no predictions. Name a point `point`, a predicted box `pred_bbox`"
+        )
     for row, sample, told in said:
         answer = sample.answer
         if not isinstance(told, Places) or not isinstance(answer, BoxAnswer) or answers_beside_box(row.values):
@@ -216,6 +237,14 @@ def _if_annotations(said: Sequence[tuple[Row, GroundingSample, Said]], source: s
     if all(_OF_ANNOTATIONS & row.values.keys() for row, *_ in said):
         raise BadRequest(f"{source}: every box in it is the suite's own: these are its annotations, not predictions")
     return ["every box predicted is the suite's own: if these are its annotations, the score says nothing"]
+
+
+def _plain_is_own(row: Row, sample: GroundingSample) -> bool:
+    """Whether the row's answer is the box of its sample, under a name that annotations have for it too."""
+    if answers_beside_box(row.values) or not row.values.keys().isdisjoint(PREDICTED_BOXES):
+        return False
+    box = four_numbers(next((row.values[key] for key in PLAIN_BOXES if key in row.values), None))
+    return box is not None and same_box(box, sample)
 
 
 def _stored(kept: Sequence[tuple[Row, GroundingSample]], predictions: dict[str, Prediction]) -> list[str]:

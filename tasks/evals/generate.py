@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, cast, get_args
 
 from ...envs import Size
+from ..console import not_written
 from ..errors import BadRequest
 from .drawn_rows import PLAN, draw_rows
 from .suites.boxes import Convention
@@ -66,7 +67,7 @@ def generate_suite(
     """Write `n` questions and their screens: the same bytes for the same arguments, Pillow and typefaces.
 
     `size_px` makes all screens of one size. `on_rows` hears how many questions there are, after each screen.
-    BadRequest for arguments that cannot be, and for a folder that holds something else.
+    BadRequest for arguments that cannot be, and for a folder that holds something else; `not_written` while it draws.
     """
     made_by = _checked(folder, n, seed, size_px, layout)
     done = _rows_if_finished(folder, made_by, layout)
@@ -80,7 +81,7 @@ def generate_suite(
     except FileNotFoundError as error:
         raise BadRequest(f"screens cannot be drawn: {error}") from error  # a typeface is missing, and says so
     except OSError as error:
-        raise BadRequest(f"the suite cannot be written to {folder}: {error.strerror or error}") from error
+        raise not_written(folder, error) from error
     return _told(folder, layout, rows, num_drawn)
 
 

@@ -5,8 +5,11 @@ No times and no executor stand in it.
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, cast
 
 from .asker import AskerSource
@@ -14,23 +17,44 @@ from .sample import Suite
 
 FORMAT = 1
 SHOWN_CHARS = 60  # of a value in an error
+READERS = 8  # files under way at once
 ABSENT = object()
 
 
 def manifest_of(suite: Suite, source: AskerSource, *, limit: int | None = None) -> dict[str, Any]:
-    """Of a suite, cut to `limit` samples already, asked of this source."""
+    """Of a suite, cut to `limit` samples already, asked of this source. Every picture is read once, for its hash."""
     return {
         "format": FORMAT,
         "suite": {
             "name": suite.name,
             "files": dict(suite.files),
             "convention": suite.convention,
+            "boxes": suite.boxes,
             "samples": len(suite.samples),
             "skipped": list(suite.skipped),
             "limit": limit,
+            "pictures_sha256": digest_of(sample.image for sample in suite.samples),
         },
         **source.manifest(),
     }
+
+
+def digest_of(pictures: Iterable[Path | None]) -> str:
+    """One digest over the bytes of these files in their order, each once. Names do not count; a missing file does."""
+    files = dict.fromkeys(file for file in pictures if file is not None)
+    whole = hashlib.sha256()
+    with ThreadPoolExecutor(READERS) as readers:
+        for digest in readers.map(_sha256, files):
+            whole.update(digest)
+    return whole.hexdigest()
+
+
+def _sha256(file: Path) -> bytes:
+    try:
+        with file.open("rb") as content:
+            return hashlib.file_digest(content, "sha256").digest()
+    except OSError:
+        return b"missing"  # whoever is asked says so
 
 
 def differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
@@ -45,7 +69,7 @@ def differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str
 
 def contradictions(manifest: Mapping[str, Any], facts: Mapping[str, Any]) -> list[str]:
     """What of a manifest a worker that has loaded the model finds otherwise."""
-    planned = dict(_flat(manifest))
+    planned = dict(_flat(json.loads(json.dumps(manifest))))
     return [
         f"{key} is {_shown(planned, key)} by the manifest and {json.dumps(value)} in the worker"
         for key, value in _flat(json.loads(json.dumps(facts)))

@@ -105,7 +105,7 @@ def line_of(prediction: Prediction) -> str:
 
 
 def write_predictions(path: Path, predictions: Iterable[Prediction]) -> None:
-    """BadRequest where the file cannot be written."""
+    """`not_written` where the file cannot be."""
     write_file(path, "".join(map(line_of, predictions)).encode("ascii"))
 
 

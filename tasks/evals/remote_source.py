@@ -43,13 +43,7 @@ class RemoteSource:
         finally:
             engine.close()
         return {
-            "model": {
-                "name": told["model"],
-                # Not the address: a run may go on where the same server has moved to.
-                "remote": {key: told["remote"].get(key) for key in ("served_name", "server", "version")},
-                "settings": told["settings"],
-                "image_processor": told["image_processor"],
-            },
+            "model": _model_part(told),
             **asking_manifest(profile, self.zoom, self.seed),
             "versions": library_versions(),
         }
@@ -60,10 +54,20 @@ class RemoteSource:
 
     def open(self, slot: int) -> EngineAsker:
         engine = self._open()
-        profile = self.profile or profile_of(engine)
-        return EngineAsker(engine, profile, self.zoom, seed=self.seed, facts={}, close=engine.close)
+        profile, facts = self.profile or profile_of(engine), {"model": _model_part(engine.manifest())}
+        return EngineAsker(engine, profile, self.zoom, seed=self.seed, facts=facts, close=engine.close)
 
     def _open(self, say: Callable[[str], None] = lambda _: None) -> RemoteEngine:
         from ...model.remote import RemoteConfig, open_remote
 
         return open_remote(self.model, RemoteConfig(in_flight=self.requests), say=say)
+
+
+def _model_part(told: Mapping[str, Any]) -> dict[str, Any]:
+    """Of an engine's manifest. Not the address: a run may go on where the same server has moved to."""
+    return {
+        "name": told["model"],
+        "remote": {key: told["remote"].get(key) for key in ("served_name", "server", "version")},
+        "settings": told["settings"],
+        "image_processor": told["image_processor"],
+    }

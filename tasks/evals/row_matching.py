@@ -18,13 +18,14 @@ IMAGES: Final = ("img_path", "img_filename", "image_path", "image", "file_name",
 WORDS: Final = ("prompt_to_evaluate", "instruction", "prompt", "question")
 BOXES: Final = ("bbox", "gt_bbox", "box", "target")
 NEAR_PX: Final = 1.0  # a box that was written in shares and brought back
+NAME_CHARS: Final = 1024  # longer is a picture as text
 SHOWN: Final = 5  # names in a message
 
 
 def match_rows(rows: Sequence[Row], suite: Suite, source: str) -> tuple[list[GroundingSample | None], str]:
     """The sample of each row, None for one that the suite left out, and in words how they were found.
 
-    By id; else by instruction with image and box, as far as row and suite have them; else by order, where there are as
+    By id; else by instruction with the image's name and box, as far as row and suite have them; else by order, where there are as
     many rows as samples. BadRequest for rows that fit no sample, or several, and for two rows about one sample.
     """
     found, how = (
@@ -52,7 +53,10 @@ Found = tuple[list[GroundingSample | None], str]
 
 
 def _by_id(rows: Sequence[Row], suite: Suite, source: str) -> Found | None:
-    """None where the rows have no ids, or ids of their own that the suite shares none of while they tell more."""
+    """None where the rows have no ids, or ids of their own while they tell more.
+
+    Ids are of their own where the suite shares none of them, or where a row asks what only another sample asks.
+    """
     keys = [_first(row.values, IDS) for row in rows]
     if all(key is None for key in keys):
         return None
@@ -69,7 +73,43 @@ def _by_id(rows: Sequence[Row], suite: Suite, source: str) -> Found | None:
             f"{source}: {_several(unknown, 'row has an id', 'rows have ids')} that {suite.name} does not know: "
             f"{_some(unknown)}; its ids look like {_some([sample.id for sample in suite.samples][:2])}"
         )
-    return [samples.get(key) for key in ids], "rows were matched by id"
+    found = [samples.get(key) for key in ids]
+    if crossed := _crossed(rows, found, suite):
+        if all(_first(_question(row), WORDS) is not None for row in rows):
+            return None
+        raise BadRequest(
+            f"{source}: {_several(crossed, 'row has', 'rows have')} the id of one sample and the instruction of "
+            f"another: {_some(crossed)}: their ids are not those of {suite.name}"
+        )
+    if crossed := _elsewhere(rows, found, suite):
+        if all(_first(_question(row), WORDS) is not None for row in rows):
+            return None
+        raise BadRequest(
+            f"{source}: {_several(crossed, 'row has', 'rows have')} the id of one sample and the picture of another: "
+            f"{_some(crossed)}: their ids are not those of {suite.name}"
+        )
+    return found, "rows were matched by id"
+
+
+def _crossed(rows: Sequence[Row], found: Sequence[GroundingSample | None], suite: Suite) -> list[str]:
+    """Rows whose instruction is not their sample's, and exactly that of another one."""
+    asked = {sample.instruction.strip() for sample in suite.samples}
+    return [
+        f"{row.where} ({_words(row)[:40]!r})"
+        for row, sample in zip(rows, found, strict=True)
+        if sample is not None and _words(row) in asked and _words(row) != sample.instruction.strip()
+    ]
+
+
+def _elsewhere(rows: Sequence[Row], found: Sequence[GroundingSample | None], suite: Suite) -> list[str]:
+    """Rows that name a picture which is not their sample's, and is another one's."""
+    names = {_tail(sample.image_name)[0] for sample in suite.samples if sample.image_name}
+    told: list[str] = []
+    for row, sample in zip(rows, found, strict=True):
+        name = _picture(row)
+        if sample is not None and name is not None and _tail(name)[0] in names and not _on_picture(name, [sample]):
+            told.append(f"{row.where} ({_tail(name)[0]})")
+    return told
 
 
 def _by_log_id(rows: Sequence[Row], suite: Suite) -> Found | None:
@@ -88,12 +128,16 @@ def _by_question(rows: Sequence[Row], suite: Suite, source: str) -> Found | None
     """None where the rows have no instruction."""
     if any(_first(_question(row), WORDS) is None for row in rows):
         return None
-    beside = [(row, sample) for row, sample in zip(rows, suite.samples, strict=False) if _asks(row, sample)]
-    if len(beside) == len(rows) == len(suite.samples):
-        return list(suite.samples), "rows were matched by their order, and ask the same"
     asked: dict[str, list[GroundingSample]] = defaultdict(list)
     for sample in suite.samples:
         asked[sample.instruction.strip()].append(sample)
+    for whole in (suite.samples, suite.rows):
+        if len(rows) == len(whole) and all(
+            sample is None or any(each.id == sample.id for each in _fits(row, asked.get(_words(row), [])))
+            for row, sample in zip(rows, whole, strict=True)
+        ):
+            return list(whole), "rows were matched by their order, and ask the same"
+    left_out = {row.instruction for row in suite.left_out} if suite.skipped else set[str]()
     found: list[GroundingSample | None] = []
     unknown: list[str] = []
     taken: set[str] = set()
@@ -106,7 +150,9 @@ def _by_question(rows: Sequence[Row], suite: Suite, source: str) -> Found | None
                 f"{row.where}: it fits {len(fits)} samples of {suite.name}, {_some([each.id for each in fits])}: give "
                 "rows their ids"
             )
-        if fits:
+        if _words(row) in left_out and all(each.id in taken for each in fits):
+            found.append(None)
+        elif fits:
             found.append(fits[0])
             taken.add(fits[0].id)
         else:
@@ -121,7 +167,8 @@ def _by_question(rows: Sequence[Row], suite: Suite, source: str) -> Found | None
 
 def _by_order(rows: Sequence[Row], suite: Suite, source: str) -> Found:
     """By lmms-eval's `doc_id` where it counts the rows, else as they stand."""
-    if len(rows) != len(suite.samples):
+    whole = next((each for each in (suite.samples, suite.rows) if len(each) == len(rows)), None)
+    if whole is None:
         raise BadRequest(
             f"{source}: its rows have neither an id nor an instruction, and can be matched by order alone: but there "
             f"are {len(rows)} of them, and {suite.name} has {len(suite.samples)} samples. Give each row the id of its "
@@ -129,8 +176,14 @@ def _by_order(rows: Sequence[Row], suite: Suite, source: str) -> Found:
         )
     numbers = [row.values.get("doc_id") for row in rows]
     if all(isinstance(number, int) for number in numbers) and set(numbers) == set(range(len(rows))):
-        return [suite.samples[cast(int, number)] for number in numbers], "rows were matched BY THEIR ORDER, of doc_id"
-    return list(suite.samples), "rows have neither ids nor instructions: they were matched BY THEIR ORDER"
+        return [whole[cast(int, number)] for number in numbers], "rows were matched BY THEIR ORDER, of doc_id"
+    if elsewhere := _elsewhere(rows, whole, suite):
+        raise BadRequest(
+            f"{source}: its rows have neither an id nor an instruction, and in the order of {suite.name} "
+            f"{_several(elsewhere, 'row names', 'rows name')} another sample's picture: {_some(elsewhere)}. Give each row "
+            "the id of its sample"
+        )
+    return list(whole), "rows have neither ids nor instructions: they were matched BY THEIR ORDER"
 
 
 def _question(row: Row) -> dict[str, Any]:
@@ -152,17 +205,40 @@ def _fits(row: Row, fits: list[GroundingSample]) -> list[GroundingSample]:
     """Those of the samples on that image and with that box: a box that none of them has fits none."""
     question = _question(row)
     with_box = "doc" in row.values or answers_beside_box(row.values)
-    image = _first(question, IMAGES)
-    if isinstance(image, str):
-        name = PurePosixPath(image.replace("\\", "/")).name
-        fits = [each for each in fits if each.image is None or each.image.name == name]
-    numbers = _four_numbers(_first(question, BOXES)) if with_box else None
+    name = _picture(row)
+    if name is not None:
+        fits = _on_picture(name, fits)
+    numbers = four_numbers(_first(question, BOXES)) if with_box else None
     if numbers is not None:
-        fits = [each for each in fits if not isinstance(each.answer, BoxAnswer) or _same_box(numbers, each)]
+        fits = [each for each in fits if not isinstance(each.answer, BoxAnswer) or same_box(numbers, each)]
     return fits
 
 
-def _same_box(box: tuple[float, float, float, float], sample: GroundingSample) -> bool:
+def _picture(row: Row) -> str | None:
+    """The name of the row's picture; not its bytes as text."""
+    image = _first(_question(row), IMAGES)
+    return image if isinstance(image, str) and 0 < len(image) <= NAME_CHARS else None
+
+
+def _on_picture(name: str, samples: list[GroundingSample]) -> list[GroundingSample]:
+    """Those whose picture bears the name: of several in other folders those with most folders in common."""
+    tail = _tail(name)
+    unnamed = [each for each in samples if not each.image_name]
+    common = {each.id: _num_common(tail, _tail(each.image_name)) for each in samples if each.image_name}
+    most = max(common.values(), default=0)
+    return [each for each in samples if most and common.get(each.id) == most] + unnamed
+
+
+def _tail(name: str) -> tuple[str, ...]:
+    """The parts of a path, its last one first."""
+    return PurePosixPath(name.replace("\\", "/")).parts[::-1] or ("",)
+
+
+def _num_common(one: tuple[str, ...], other: tuple[str, ...]) -> int:
+    return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
+def same_box(box: tuple[float, float, float, float], sample: GroundingSample) -> bool:
     """In any way that boxes of suites are written: corners, or corner with width and height; px or shares."""
     answer, a, b, c, d = sample.answer, *box
     if not isinstance(answer, BoxAnswer):
@@ -177,7 +253,8 @@ def _same_box(box: tuple[float, float, float, float], sample: GroundingSample) -
     return False
 
 
-def _four_numbers(box: Any) -> tuple[float, float, float, float] | None:
+def four_numbers(box: Any) -> tuple[float, float, float, float] | None:
+    """Of a box that is written as a list; None for anything else."""
     if isinstance(box, list) and len(cast(list[Any], box)) == 4:
         a, b, c, d = cast(list[Any], box)
         if all(isinstance(each, int | float) for each in (a, b, c, d)):

@@ -10,7 +10,9 @@ from typing import Any, Final, cast
 POINTS: Final = ("pred", "point", "xy", "click", "click_point", "coordinate", "coordinates", "pred_point")
 PX: Final = (("x_px", "y_px"),)  # what these hold is px, whatever the rest of the file is
 PAIRS: Final = (("x", "y"), ("pred_x", "pred_y"))
-BOXES: Final = ("pred_bbox", "predicted_bbox", "pred_box", "bbox", "box")
+PREDICTED_BOXES: Final = ("pred_bbox", "predicted_bbox", "pred_box")
+PLAIN_BOXES: Final = ("bbox", "box")  # which targets are called, too
+BOXES: Final = (*PREDICTED_BOXES, *PLAIN_BOXES)
 TEXTS: Final = ("raw", "response", "raw_response", "prediction", "output", "reply", "answer", "text")
 DEEPEST: Final = 2  # [[[x, y]]]
 REFUSING: Final = ("negative", "refused", "refuse", "refusal", "infeasible")

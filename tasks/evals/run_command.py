@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -33,9 +33,11 @@ from .check_command import BoxesFlag
 if TYPE_CHECKING:
     from .asker import AskerSource
     from .executors.answered import Executor, Limits
+    from .prediction import Failure
     from .runner import Check, Ended
     from .sample import Suite
 
+Again = Literal["crashed", "timed_out", "both"]
 ExecutorName = Literal["inline", "processes", "ray"]
 REQUESTS = 16  # under way at once at a server, unless --workers says otherwise
 
@@ -80,6 +82,9 @@ def run_eval(
     ] = 1,
     boxes: BoxesFlag = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave broken rows out; they count as wrong.")] = False,
+    again: Annotated[
+        Again | None, typer.Option("--again", help="Forget the rows that failed so, and ask for them anew.")
+    ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget what is in the folder.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -100,7 +105,7 @@ def run_eval(
         choice = _Choice(
             executor=executor, workers=workers, ray=ray, limits=Limits(timeout_s=timeout_s, retries=retries)
         )
-        opened = _cut(open_suite(suite, data, skip_bad=skip_bad, boxes=boxes), limit)
+        opened = _cut(open_suite(suite, data.absolute(), skip_bad=skip_bad, boxes=boxes), limit)
         asked_as = None if profile is None else find_profile(profile)
         source = _source(
             model,
@@ -117,7 +122,7 @@ def run_eval(
         manifest = manifest_of(opened, source, limit=limit)
         place = out or folder_for(opened.name, str(manifest["model"]["name"]))
         on_gpu = manifest["model"].get("device") == "cuda"
-        with RunFolder(place, manifest, fresh=fresh) as folder:
+        with RunFolder(place, manifest, fresh=fresh, again=_failures(again)) as folder:
             worker = choice.open(source, checker(manifest), on_gpu=on_gpu)
             with until_interrupted() as stop, RunProgress(None if as_json else people()) as watch:
                 ended = _unless_broken_off(
@@ -170,7 +175,13 @@ def _source(
             raise MissingTool(NO_RAY)
         elsewhere = choice.ray is not None
         return EngineSource(
-            model=name, threads=threads, device=device, dtype=dtype, quantize=quantize, elsewhere=elsewhere, **how
+            model=name if name == "nano" else str(Path(name).absolute()),  # workers may run in another folder
+            threads=threads,
+            device=device,
+            dtype=dtype,
+            quantize=quantize,
+            elsewhere=elsewhere,
+            **how,
         )
     from .remote_source import RemoteSource
 
@@ -205,10 +216,30 @@ def _unless_broken_off(run: Callable[[], Ended]) -> Ended | None:
     return None
 
 
+def _failures(again: Again | None) -> tuple[Failure, ...]:
+    from .prediction import Failure
+
+    return {
+        None: (),
+        "crashed": (Failure.CRASHED,),
+        "timed_out": (Failure.TIMED_OUT,),
+        "both": (Failure.CRASHED, Failure.TIMED_OUT),
+    }[again]
+
+
+def to_go_on(words: Sequence[str]) -> list[str]:
+    """A command without what has been forgotten already."""
+    kept: list[str] = []
+    for word, before in zip(words, ("", *words), strict=False):
+        if word not in ("--fresh", "--again") and before != "--again" and not word.startswith("--again="):
+            kept.append(word)
+    return kept
+
+
 def _say(ended: Ended | None, suite: Suite, place: Path, num_done: int, *, as_json: bool) -> None:
     """The result, or how to go on and exit code 130."""
     if ended is None or ended.result is None:
-        again = shlex.join(word for word in ("moonhand", *sys.argv[1:]) if word != "--fresh")
+        again = shlex.join(("moonhand", *to_go_on(sys.argv[1:])))
         people().print(
             f"stopped: {num_done} of {len(suite.samples)} rows are in {place}; to go on: {again}",
             highlight=False,

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from ..errors import BadRequest
 from .asker import AskerSource
-from .executors.answered import Answered, Executor
+from .executors.answered import Answered, Executor, unless_all_crash
 from .manifest import contradictions
 from .plan import plan_chunks, still_to_do
 from .prediction import Prediction
@@ -49,7 +49,7 @@ def checker(manifest: Mapping[str, Any]) -> Check:
         if wrong := contradictions(manifest, facts):
             raise BadRequest(
                 f"a worker would not answer as the manifest says: {'; '.join(wrong)}. Name --device and --dtype as the "
-                "workers have them, and install the same versions everywhere"
+                "workers have them, and have the same versions, checkpoint and servers everywhere"
             )
 
     return check
@@ -65,7 +65,7 @@ def run_suite(
     stop: Callable[[], bool],
     watch: Watch,
 ) -> Ended:
-    """Ask what has no row yet. CannotWrite, WorkersDie, and whatever opening the model raises."""
+    """Ask what has no row yet. CannotWrite, WorkersDie, SamplesCrash, and whatever opening the model raises."""
     samples = {sample.id: sample for sample in suite.samples}
     if unknown := [one for one in folder.predictions if one not in samples]:
         raise BadRequest(f"{folder.path} has rows that {suite.name} has not, such as {unknown[0]}: give --fresh")
@@ -77,7 +77,7 @@ def run_suite(
     chunks = still_to_do(chunks, folder.predictions)
     num_asked = 0
     with closing(executor.answers(chunks, stop)) as answers:
-        for answered in answers:
+        for answered in unless_all_crash(answers, stop):
             folder.append(answered.prediction, timing_of(answered))
             num_asked += 1
             watch.row(samples[answered.prediction.id], answered.prediction, fresh=True)

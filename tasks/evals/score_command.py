@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..console import JsonFlag, people, print_json, write_file
+from ..console import JsonFlag, asked_to_see, make_folder, print_json, write_file
 from ..errors import BadRequest
 from .check_command import BoxesFlag
 
@@ -71,9 +71,11 @@ def score_file(
     No model is loaded. The edges of a target belong to it, points are never rounded, and every row of the suite counts.
     """
     from .score_tables import show
-    from .verdict_files import write_verdicts
+    from .verdict_files import check_replaceable, write_verdicts
 
     reading = reading_of(dialect, coordinates, take)
+    if verdicts is not None:
+        check_replaceable(verdicts)
     if suite == STEPS:
         if annotations is None or any((images, coordinates, boxes, out, verdicts, skip_bad, take != "first")):
             raise BadRequest(f"{STEPS} is scored by its steps: give --annotations, --predictions, and --dialect or not")
@@ -89,7 +91,7 @@ def score_file(
     if as_json:
         print_json(scored.to_json())
     else:
-        show(scored.result, people())
+        show(scored.result, asked_to_see())
 
 
 def _score_steps(annotations: Path, predictions: Path, dialect: str | None, *, as_json: bool) -> None:
@@ -100,7 +102,7 @@ def _score_steps(annotations: Path, predictions: Path, dialect: str | None, *, a
     if as_json:
         print_json(told)
     else:
-        show_steps(told, people())
+        show_steps(told, asked_to_see())
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,7 @@ class Scored:
     file: PredictionFile
     result: Result
     reading: Reading
+    limit: int | None = None  # of the run, of whose samples these are the first
 
     def to_json(self) -> dict[str, Any]:
         return {**self.result.to_json(), "predictions": self.source()}
@@ -145,10 +148,9 @@ def score_predictions(
     reading: Reading,
     images: Path | None = None,
     skip_bad: bool = False,
-    limit: int | None = None,
     boxes: str | None = None,
 ) -> Scored:
-    """Against the whole suite, or its first `limit` samples alone.
+    """Against the whole suite; predictions of a run against what it was asked: its limit, and the rows it left out.
 
     BadRequest where suite or predictions cannot be read, or do not go together.
     """
@@ -156,16 +158,37 @@ def score_predictions(
     from .score import score
     from .timings import TIMINGS, read_timings
 
-    suite = suite_for(name, path, annotations, images, skip_bad=skip_bad, boxes=boxes)
-    if limit is not None:
-        suite = replace(suite, samples=suite.samples[:limit], skipped=())
+    suite, limit, remarks = suite_asked(name, path, annotations, images, skip_bad=skip_bad, boxes=boxes)
     file = read_file(path, suite, reading)
     beside = file.path.parent / TIMINGS
     timings = read_timings(beside) if beside.is_file() else None
-    notes = list(file.notes)
+    notes = [*file.notes, *remarks]
     if annotations is None:
         notes.append("the targets are those of the log itself")
-    return Scored(suite, file, score(suite, file.predictions, timings, notes), reading)
+    return Scored(suite, file, score(suite, file.predictions, timings, notes), reading, limit)
+
+
+def suite_asked(
+    name: str, path: Path, annotations: Path | None, images: Path | None, *, skip_bad: bool, boxes: str | None
+) -> tuple[Suite, int | None, list[str]]:
+    """`suite_for`, with the limit and the rows left out of the run that the predictions are of, and a word about that."""
+    from .prediction_files import PREDICTIONS
+    from .report.opening import run_suite, suite_of_run
+    from .run_folder import MANIFEST, read_manifest
+
+    folder = path if path.is_dir() else path.parent
+    if annotations is None or images is not None or not (path.is_dir() or path.name == PREDICTIONS):
+        return suite_for(name, path, annotations, images, skip_bad=skip_bad, boxes=boxes), None, []
+    manifest = read_manifest(folder) if (folder / MANIFEST).is_file() else {}
+    told = run_suite(manifest) if manifest.get("suite") else {}
+    limit, skipped = told.get("limit"), told.get("skipped")
+    if told.get("name") != name or (limit is None and not skipped):
+        return suite_for(name, path, annotations, skip_bad=skip_bad, boxes=boxes), None, []
+    suite = suite_of_run(folder, annotations, boxes=boxes)
+    if limit is None:
+        return suite, None, [f"{len(suite.skipped)} broken rows are left out, as the run did, and count as not right"]
+    first = f"the first {len(suite.samples)} samples that can be asked"
+    return suite, limit, [f"the run was of {first} (--limit {limit}): those alone are scored"]
 
 
 def suite_for(
@@ -201,22 +224,19 @@ def suite_for(
 def write_result_folder(folder: Path, scored: Scored) -> None:
     """manifest.json, predictions.jsonl in the order of the suite, verdicts.jsonl and result.json.
 
-    BadRequest where the folder has one of them already, or cannot be written.
+    BadRequest where the folder has one of them already, `not_written` where it cannot be.
     """
     from .prediction_files import PREDICTIONS, write_predictions
     from .score import missing
     from .verdict_files import VERDICTS, write_verdicts
 
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadRequest(f"--out {folder} cannot be made: {error.strerror}") from error
+    make_folder(folder)
     names = ("manifest.json", PREDICTIONS, VERDICTS, "result.json")
     if taken := [name for name in names if (folder / name).exists()]:
         raise BadRequest(f"--out {folder} has a {taken[0]} already: name a new folder")
     suite, given = scored.suite, scored.file.predictions
     manifest: dict[str, Any] = {
-        "suite": suite_manifest(suite),
+        "suite": {**suite_manifest(suite), "limit": scored.limit},
         "scored": scored.source(),
         "dialect": scored.reading.dialect,
         "coordinates": scored.reading.coordinates,
@@ -234,6 +254,7 @@ def suite_manifest(suite: Suite) -> dict[str, Any]:
     return {
         "name": suite.name,
         "files": dict(suite.files),
+        "boxes": suite.boxes,
         "convention": suite.convention,
         "samples": len(suite.samples),
         "skipped": list(suite.skipped),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
+from statistics import median
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import BadRequest
@@ -51,7 +52,11 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True)
 class CellResult:
-    """A cell that was run. `cost_s` is the mean of the model's seconds a sample, None where nobody took the time."""
+    """A cell that was run.
+
+    `cost_s` is the median of the model's seconds a sample, so that the first one of a model, which is slow, does not
+    decide which cell is the cheapest; None where nobody took the time.
+    """
 
     cell: Cell
     result: Result
@@ -60,7 +65,7 @@ class CellResult:
     @property
     def cost_s(self) -> float | None:
         times_s = [timing.model_s for timing in self.result.timings if timing.model_s is not None]
-        return sum(times_s) / len(times_s) if times_s else None
+        return median(times_s) if times_s else None
 
 
 def parse_grid(grid: Sequence[str]) -> Axes:
@@ -145,7 +150,7 @@ def sweep_json(suite: str, results: Sequence[CellResult]) -> dict[str, Any]:
     return {
         "format": "moonhand-sweep-1",
         "suite": suite,
-        "cost": "mean model seconds a sample",
+        "cost": "median model seconds a sample",
         "cells": [
             {
                 "name": each.cell.name,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ..console import STOPPED, DeviceFlag, DtypeFlag, JsonFlag, ModelFlag, people, print_json
+from ..console import STOPPED, DeviceFlag, DtypeFlag, JsonFlag, ModelFlag, command_again, people, print_json
 from ..errors import BadRequest
 from .check_command import BoxesFlag
 
@@ -48,7 +49,7 @@ def sweep(
     from .report.sweep_page import write_sweep
     from .suites.open import open_suite
     from .sweep import cells_of, parse_grid, sweep_json
-    from .sweep_run import plan, run_cells
+    from .sweep_run import num_kept, plan, run_cells
 
     axes = parse_grid(grid)
     if is_remote(model):
@@ -64,10 +65,15 @@ def sweep(
     base = EngineSource(model=model, device=device, dtype=dtype, seed=seed, threads=threads)
     with people().status(f"{len(cells)} runs of {len(opened.samples)} samples"):
         planned = plan(cells, opened, base, limit)
-    with until_interrupted() as stop:
+    results = None
+    with suppress(KeyboardInterrupt), until_interrupted() as stop:  # a second Ctrl-C, or another signal
         results = run_cells(planned, opened, out, stop=stop, console=None if as_json else people(), fresh=fresh)
     if results is None:
-        people().print(f"stopped: the same command goes on in {out}", highlight=False, markup=False, soft_wrap=True)
+        done, total = num_kept(planned, out), len(planned) * len(opened.samples)
+        line = f"stopped: {done} of {total} rows are in {out}; to go on: {command_again()}"
+        people().print(line, highlight=False, markup=False, soft_wrap=True)
+        if as_json:
+            print_json({"stopped": True, "done": done, "total": total, "out": str(out)})
         raise typer.Exit(STOPPED)
     told = sweep_json(opened.name, results)
     written = write_sweep(told, out)

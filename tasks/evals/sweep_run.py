@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from .executors.answered import Limits
 from .executors.inline import InlineExecutor
 from .manifest import manifest_of
+from .prediction_files import prediction_of
 from .progress import RunProgress
-from .run_folder import RunFolder
+from .run_folder import PREDICTIONS, RunFolder, read_rows
 from .runner import checker, run_suite
 from .sample import Suite
 from .score import Result
@@ -66,3 +67,9 @@ def run_cells(
         results.append((each.cell, ended.result))
     first = results[0][1]
     return [CellResult(cell=cell, result=result, against_first=against(first, result)) for cell, result in results]
+
+
+def num_kept(planned: Sequence[Planned], out: Path) -> int:
+    """How many samples have a row, over all cells."""
+    files = [out / each.cell.name / PREDICTIONS for each in planned]
+    return sum(len({row.id for row in read_rows(file, prediction_of)}) for file in files)

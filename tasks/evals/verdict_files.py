@@ -46,8 +46,21 @@ def judged(suite: Suite, result: Result) -> dict[str, Judged]:
     return rows
 
 
+def check_replaceable(path: Path) -> None:
+    """BadRequest where a file is there that holds something else than verdicts: it would be lost."""
+    try:
+        if not path.is_file() or path.stat().st_size == 0:
+            return
+        with path.open("rb") as file:
+            first: Any = json.loads(file.readline())
+    except (OSError, ValueError):
+        first = None
+    if not isinstance(first, dict) or not {"id", "outcome", "correct", "distance_px"} <= first.keys():
+        raise BadRequest(f"--verdicts {path} is there and holds no verdicts: it is kept. Name another file")
+
+
 def write_verdicts(path: Path, suite: Suite, predictions: Mapping[str, Prediction], result: Result) -> None:
-    """With each point as it was judged, and how far it was off. BadRequest where the file cannot be written."""
+    """With each point as it was judged, and how far it was off. `not_written` where the file cannot be."""
     away_px = {verdict.id: verdict.distance_px for verdict in result.verdicts}
     lines: list[str] = []
     for row in judged(suite, result).values():

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from ....envs import EnvError
 from ..plan import Chunk
 from ..prediction import Failure, Prediction
+
+IN_A_ROW = 8  # samples that crash without a reply between: it is not the samples
+
+
+class SamplesCrash(EnvError):
+    """Sample after sample crashes: whoever is asked is sick."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,9 +50,36 @@ class Executor(Protocol):
         ...
 
 
-def timed_out(sample_id: str, limits: Limits) -> Prediction:
-    error = f"no answer within {limits.timeout_s:g} s"
+def unless_all_crash(answers: Iterable[Answered], stop: Callable[[], bool]) -> Generator[Answered]:
+    """The same rows; one that says `crashed` waits for a reply after it, or the end of the suite.
+
+    SamplesCrash after IN_A_ROW of them, none of which is handed on; nor are they where the run is stopped.
+    """
+    held: list[Answered] = []
+    for answered in answers:
+        if answered.prediction.failure is Failure.CRASHED:
+            held.append(answered)
+            if len(held) == IN_A_ROW:
+                raise SamplesCrash(
+                    f"{IN_A_ROW} samples in a row failed: {answered.prediction.error}. Nothing was written for them: "
+                    "mend it, and the same command goes on"
+                )
+        elif answered.prediction.failure is Failure.TIMED_OUT:
+            yield answered
+        else:
+            yield from held
+            held.clear()
+            yield answered
+    if not stop():
+        yield from held
+
+
+def timed_out(sample_id: str, error: str) -> Prediction:
     return Prediction(id=sample_id, failure=Failure.TIMED_OUT, error=error)
+
+
+def too_late(limits: Limits) -> str:
+    return f"no answer within {limits.timeout_s:g} s"
 
 
 def crashed(sample_id: str, error: str) -> Prediction:

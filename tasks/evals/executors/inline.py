@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
-from ..asker import Asker, AskerSource
+from ..asker import Asker, AskerSource, NobodyAnswers, TookTooLong
 from ..plan import Chunk
 from ..sample import GroundingSample
-from .answered import Answered, Limits, crashed, timed_out, words_of
+from .answered import Answered, Limits, crashed, timed_out, too_late, words_of
 
 
 class InlineExecutor:
@@ -41,12 +41,17 @@ class InlineExecutor:
             started_s = time.monotonic()
             try:
                 asked = asker.ask(sample)
+            except NobodyAnswers as error:
+                raise error.error from error
+            except TookTooLong as error:
+                last = timed_out(sample.id, str(error))
+                continue
             except Exception as error:  # whatever it is: a row that says so, and the next sample
                 last = crashed(sample.id, words_of(error))
                 continue
             took_s = time.monotonic() - started_s
             if self._limits.timeout_s is not None and took_s > self._limits.timeout_s:
-                last = timed_out(sample.id, self._limits)
+                last = timed_out(sample.id, too_late(self._limits))
                 continue
             return Answered(
                 prediction=asked.prediction,

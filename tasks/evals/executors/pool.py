@@ -12,10 +12,13 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 from ....envs import EnvError
+from ....model.errors import ModelError
+from ...errors import TaskError
+from ..asker import NobodyAnswers, TookTooLong
 from ..plan import Chunk
 from ..prediction import Prediction
 from ..sample import GroundingSample
-from .answered import Answered, Limits, crashed, timed_out
+from .answered import Answered, Limits, crashed, timed_out, too_late, words_of
 
 HEARD_S = 0.1  # between two looks at the clock
 START_S = 900.0  # until a worker has loaded its model
@@ -44,7 +47,15 @@ class Told:
 
 @dataclass(frozen=True)
 class Raised:
-    """The asker raised for the next sample; the worker goes on."""
+    """The asker raised for the next sample; the worker goes on. A `sick` one may raise for every other from now on."""
+
+    error: str
+    sick: bool
+
+
+@dataclass(frozen=True)
+class Late:
+    """The asker waited in vain for the next sample's reply; the worker goes on."""
 
     error: str
 
@@ -56,12 +67,23 @@ class Died:
 
 @dataclass(frozen=True)
 class CannotOpen:
-    """Every worker would fail with this: there is no use in another."""
+    """Every worker would fail with this, now or with every sample: there is no use in another."""
 
     error: Exception
 
 
-Event: TypeAlias = Ready | Told | Raised | Died | CannotOpen
+Event: TypeAlias = Ready | Told | Raised | Late | Died | CannotOpen
+
+
+def event_of(error: Exception) -> Event:
+    """What a worker says of an error over a sample. One that was expected is about the sample, or about a server."""
+    match error:
+        case NobodyAnswers():
+            return CannotOpen(error.error)
+        case TookTooLong():
+            return Late(str(error))
+        case _:
+            return Raised(words_of(error), sick=not isinstance(error, TaskError | EnvError | ModelError))
 
 
 class Worker(Protocol):
@@ -96,6 +118,7 @@ class _Desk:
     worker: Worker
     ready: bool = False
     since_s: float = field(default_factory=time.monotonic)  # of the last sign of life
+    first: Chunk = ()  # what it is to be given before anything else
     left: deque[GroundingSample] = field(default_factory=lambda: deque[GroundingSample]())
 
 
@@ -134,21 +157,29 @@ class _Shift:
     def work(self, stop: Callable[[], bool]) -> Generator[Answered]:
         for slot in range(min(self._force.size, len(self._waiting))):
             self._desks.append(_Desk(slot, self._force.start(slot)))
-        while self._waiting or any(desk.left for desk in self._desks):
+        while self._waiting or self._has_work():
             for desk in self._desks:
-                if desk.ready and not desk.left and self._waiting:
+                if desk.ready and not desk.left and (desk.first or self._waiting):
                     self._give(desk)
             if stop():
                 return
-            for worker, event in self._force.hear(HEARD_S):
-                desk = next((desk for desk in self._desks if desk.worker is worker), None)
-                if desk is not None:
-                    yield from self._heard(desk, event)
-            for desk in tuple(self._desks):
-                yield from self._look_at_the_clock(desk)
+            heard = self._force.hear(HEARD_S)
+            while heard:  # all that was said before the clock is looked at: it may be this process that was held up
+                for worker, event in heard:
+                    desk = next((desk for desk in self._desks if desk.worker is worker), None)
+                    if desk is not None:
+                        yield from self._heard(desk, event)
+                heard = self._force.hear(0)
+            late = [(desk, why) for desk in self._desks if (why := self._why_late(desk)) is not None]
+            for desk, why in late:
+                yield from self._replace(desk, why, in_time=not desk.ready)
+
+    def _has_work(self) -> bool:
+        return any(desk.left or desk.first for desk in self._desks)
 
     def _give(self, desk: _Desk) -> None:
-        desk.left.extend(self._waiting.popleft())
+        desk.left.extend(desk.first or self._waiting.popleft())
+        desk.first = ()
         desk.since_s = time.monotonic()
         desk.worker.give(tuple(desk.left))
 
@@ -169,24 +200,30 @@ class _Shift:
                     attempts=self._tries[sample.id] + 1,
                     worker=desk.worker.name,
                 )
+            case Raised(error, sick=True):
+                yield from self._replace(desk, error, sick=True)
             case Raised(error):
                 sample = desk.left.popleft()
                 yield from self._try_again(sample, crashed(sample.id, error), desk.worker.name)
+            case Late(error):
+                sample = desk.left.popleft()
+                yield from self._try_again(sample, timed_out(sample.id, error), desk.worker.name)
             case Died(why):
                 yield from self._replace(desk, why)
             case CannotOpen(error):
                 raise error
 
-    def _look_at_the_clock(self, desk: _Desk) -> Generator[Answered]:
+    def _why_late(self, desk: _Desk) -> str | None:
         quiet_s = time.monotonic() - desk.since_s
         if not desk.ready:
-            if quiet_s > START_S:
-                yield from self._replace(desk, f"it has loaded no model within {START_S:.0f} s")
-        elif desk.left and self._limits.timeout_s is not None and quiet_s > self._limits.timeout_s:
-            yield from self._replace(desk, None)
+            return f"it has loaded no model within {START_S:.0f} s" if quiet_s > START_S else None
+        over = desk.left and self._limits.timeout_s is not None and quiet_s > self._limits.timeout_s
+        return too_late(self._limits) if over else None
 
-    def _replace(self, desk: _Desk, why: str | None) -> Generator[Answered]:
-        """`why` is None where the sample in flight took too long."""
+    def _replace(self, desk: _Desk, why: str, *, in_time: bool = True, sick: bool = False) -> Generator[Answered]:
+        """By a worker afresh. Not `in_time`: the sample in flight took too long. After a `sick` one that sample is for
+        the fresh worker: others may be as sick."""
+        first = desk.first
         desk.worker.kill()
         self._desks.remove(desk)
         if not desk.ready:
@@ -200,10 +237,12 @@ class _Shift:
             sample = desk.left.popleft()
             if desk.left:
                 self._waiting.appendleft(tuple(desk.left))
-            given_up = timed_out(sample.id, self._limits) if why is None else crashed(sample.id, why)
+            given_up = crashed(sample.id, why) if in_time else timed_out(sample.id, why)
             yield from self._try_again(sample, given_up, desk.worker.name)
-        if self._waiting or any(other.left for other in self._desks):
-            self._desks.append(_Desk(desk.slot, self._force.start(desk.slot)))
+            if sick and self._waiting and self._waiting[0] == (sample,):
+                first = self._waiting.popleft()
+        if first or self._waiting or self._has_work():
+            self._desks.append(_Desk(desk.slot, self._force.start(desk.slot), first=first))
 
     def _try_again(self, sample: GroundingSample, given_up: Prediction, worker: str) -> Generator[Answered]:
         self._tries[sample.id] += 1

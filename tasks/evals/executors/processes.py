@@ -17,7 +17,7 @@ from typing import cast
 from ..asker import AskerSource
 from ..sample import GroundingSample
 from .answered import words_of
-from .pool import CannotOpen, Died, Event, Raised, Ready, Told
+from .pool import CannotOpen, Died, Event, Ready, Told, event_of
 
 NAMES = {"OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"}
 
@@ -48,8 +48,9 @@ class ProcessWorker:
     def kill(self) -> None:
         """With whatever it has started."""
         if self._process.pid is not None and self._process.is_alive():
-            with suppress(OSError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+            if hasattr(os, "killpg"):
+                with suppress(OSError):
+                    os.killpg(self._process.pid, signal.SIGKILL)
             self._process.kill()
         self._process.join()
         self.pipe.close()
@@ -129,7 +130,8 @@ def _work(source: AskerSource, slot: int, pipe: Connection) -> None:
                 try:
                     asked = asker.ask(sample)
                 except Exception as error:  # whatever it is: the driver decides what becomes of the sample
-                    pipe.send(Raised(words_of(error)))
+                    event = event_of(error)
+                    pipe.send(CannotOpen(_sendable(event.error)) if isinstance(event, CannotOpen) else event)
                     continue
                 pipe.send(Told(asked.prediction, asked.model_s, time.monotonic() - started_s))
 

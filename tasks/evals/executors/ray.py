@@ -20,8 +20,7 @@ from typing import Any, cast
 from ....envs import EnvError, MissingTool
 from ..asker import AskerSource
 from ..sample import GroundingSample
-from .answered import words_of
-from .pool import CannotOpen, Died, Event, Raised, Ready, Told
+from .pool import CannotOpen, Died, Event, Ready, Told, event_of
 
 OBJECT_STORE_BYTES = 80 << 20  # of a cluster started here: rows are small, and pictures are read by the workers
 NO_RAY = 'Ray is not installed: pip install "moonhand[ray]", or --executor processes'
@@ -55,7 +54,7 @@ class RayActor:
             try:
                 asked = self._asker.ask(sample)
             except Exception as error:  # whatever it is: the driver decides what becomes of the sample
-                yield Raised(words_of(error))
+                yield event_of(error)
                 continue
             yield Told(asked.prediction, asked.model_s, time.monotonic() - started_s)
 
@@ -134,7 +133,8 @@ class RayForce:
         if not awaited:
             time.sleep(timeout_s)
             return []
-        ready, _ = self._ray.wait(list(awaited), num_returns=1, timeout=timeout_s)
+        enough = 1 if timeout_s else len(awaited)  # 0 s: all that is there
+        ready, _ = self._ray.wait(list(awaited), num_returns=enough, timeout=timeout_s)
         heard = [(awaited[one], awaited[one].listen()) for one in ready]
         return [(worker, event) for worker, event in heard if event is not None]
 

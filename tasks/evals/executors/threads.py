@@ -9,8 +9,7 @@ from threading import Thread
 
 from ..asker import Asker, AskerSource
 from ..sample import GroundingSample
-from .answered import words_of
-from .pool import Event, Raised, Ready, Told
+from .pool import Event, Ready, Told, event_of
 
 
 class ThreadWorker:
@@ -45,7 +44,7 @@ class ThreadWorker:
                 try:
                     asked = self._asker.ask(sample)
                 except Exception as error:  # whatever it is: the driver decides what becomes of the sample
-                    self._say(Raised(words_of(error)))
+                    self._say(event_of(error))
                     continue
                 self._say(Told(asked.prediction, asked.model_s, time.monotonic() - started_s))
 

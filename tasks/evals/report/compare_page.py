@@ -26,15 +26,19 @@ class ChangeCard:
     groups: tuple[tuple[str, str], ...]
 
 
-def write_compare(comparison: Comparison, out: Path, *, a: str = "A", b: str = "B") -> int:
+def write_compare(
+    comparison: Comparison, out: Path, *, a: str = "A", b: str = "B", unanswered: tuple[int, int] = (0, 0)
+) -> int:
     """Write the page of what `compare_verdicts` found, `a` and `b` being the runs' names; how many bytes it has.
 
-    BadRequest where the file cannot be written.
+    `unanswered` of the samples have no prediction in A, and in B.
+
+    `not_written` where the file cannot be.
     """
-    return write_pieces(out, compare_page(comparison, a, b))
+    return write_pieces(out, compare_page(comparison, a, b, unanswered))
 
 
-def compare_page(comparison: Comparison, a: str, b: str) -> Iterator[str]:
+def compare_page(comparison: Comparison, a: str, b: str, unanswered: tuple[int, int]) -> Iterator[str]:
     told = comparison.to_json()
     cards = [*_cards(comparison.wrong_to_right, "better"), *_cards(comparison.right_to_wrong, "worse")]
     return render(
@@ -43,6 +47,7 @@ def compare_page(comparison: Comparison, a: str, b: str) -> Iterator[str]:
         a=a,
         b=b,
         paired=told,
+        unanswered=unanswered,
         groups=told["groups"],
         cards=cards,
         group_ids=group_ids(card.groups for card in cards),

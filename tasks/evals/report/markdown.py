@@ -7,7 +7,18 @@ from typing import Any
 
 from ..prediction import Outcome
 from .page import model_name
-from .words import EXPECTED, flat, interval, number, outcome_name, percent, seconds, sizes_heading, sizes_scale
+from .words import (
+    EXPECTED,
+    flat,
+    interval,
+    no_macro,
+    number,
+    outcome_name,
+    percent,
+    seconds,
+    sizes_heading,
+    sizes_scale,
+)
 
 Json = Mapping[str, Any]
 
@@ -28,6 +39,11 @@ def report_markdown(report: Json) -> str:
         parts.append(f"**Not a whole run:** {unasked}; all of them count as wrong.")
     parts += [f"- {_plain(note)}" for note in result["notes"]]
     parts += ["## Outcomes", _outcomes(report)]
+    if suite["skipped"]:
+        parts.append(
+            f"The {suite['skipped']:,} skipped rows are in none of the tables below: they hold the samples that could "
+            "be asked."
+        )
     if result["cells"] and len(result["macro_over"]) > 1:
         parts += [f"## {_plain(' x '.join(result['macro_over']))}", _tallies(result["cells"])]
     for axis, classes in result["groups"].items():
@@ -56,7 +72,7 @@ def report_markdown(report: Json) -> str:
 
 def _macro(result: Json) -> str:
     if result["accuracy_macro"] is None:
-        return "There is no macro average: the suite has no cells."
+        return f"There is no macro average: {_plain(no_macro(result))}."
     over = _plain(" x ".join(result["macro_over"]))
     return f"**Macro {percent(result['accuracy_macro'])}**: the mean of {len(result['cells'])} cells of {over}."
 

@@ -11,11 +11,23 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from ...errors import BadRequest
+from ...console import not_written
 from ..prediction import Outcome
+from ..run_folder import replace_file
 from . import charts
 from .gallery import Card
-from .words import EXPECTED, flat, interval, number, outcome_name, percent, seconds, sizes_heading, sizes_scale
+from .words import (
+    EXPECTED,
+    flat,
+    interval,
+    no_macro,
+    number,
+    outcome_name,
+    percent,
+    seconds,
+    sizes_heading,
+    sizes_scale,
+)
 
 HERE: Final = Path(__file__).parent
 LARGEST_BYTES: Final = 15_000_000
@@ -33,6 +45,7 @@ def report_page(report: Mapping[str, Any], cards: Sequence[Card]) -> Iterator[st
         manifest=flat(report["manifest"]),
         cards=cards,
         failures=failures,
+        no_macro=no_macro(report["result"]),
         outcomes=[outcome.value for outcome in Outcome],
         group_ids=group_ids(card.groups for card in cards),
         has_heat=any(card.heat for card in cards),
@@ -78,7 +91,7 @@ def render(template: str, **values: Any) -> Iterator[str]:
 
 
 def write_pieces(out: Path, pieces: Iterable[str]) -> int:
-    """Into a file beside it, which then takes its place; how many bytes it has. BadRequest where it cannot be."""
+    """Into a file beside it, which then takes its place; how many bytes it has. `not_written` where it cannot be."""
     part = out.with_name(f".{out.name}.{os.getpid()}.part")
     try:
         with part.open("w", encoding="utf-8", newline="\n", errors="replace") as file:
@@ -86,11 +99,19 @@ def write_pieces(out: Path, pieces: Iterable[str]) -> int:
         num_bytes = part.stat().st_size
         part.replace(out)
     except OSError as error:
-        raise BadRequest(f"{out} cannot be written ({error.strerror}): name another place with --out") from error
+        raise not_written(out, error) from error
     finally:
         with suppress(OSError):
             part.unlink()
     return num_bytes
+
+
+def write_whole(out: Path, content: bytes) -> None:
+    """All of it or nothing: the old file stays where the disk is full. `not_written` where it cannot be."""
+    try:
+        replace_file(out, content)
+    except OSError as error:
+        raise not_written(out, error) from error
 
 
 def group_ids(shown: Iterable[Sequence[tuple[str, str]]]) -> dict[str, dict[str, str]]:

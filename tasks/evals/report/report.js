@@ -81,10 +81,11 @@ function startGallery(list) {
     if (event.key === "Escape" && isTyping) event.target.blur();
     if (isTyping) return;
     const isShot = event.target.matches(".shot");
+    const isOurs = !event.target.closest("a, button, summary, input"); // which keys mean something to
     if (event.key === "/") byId("search").focus();
-    else if (event.key === "Enter" && isShot) enlarge(event.target);
-    else if (event.key === "ArrowRight" && (isShot || large.open)) step(1);
-    else if (event.key === "ArrowLeft" && (isShot || large.open)) step(-1);
+    else if (event.key === "Enter" && isOurs && !large.open && shown().length) enlarge(isShot ? event.target : shown()[0]);
+    else if (event.key === "ArrowRight" && (isOurs || large.open)) step(1);
+    else if (event.key === "ArrowLeft" && (isOurs || large.open)) step(-1);
     else return;
     event.preventDefault();
   });

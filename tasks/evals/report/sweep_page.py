@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from ...console import write_file
-from ...errors import BadRequest
-from .page import render, write_pieces
+from ...console import make_folder
+from .page import render, write_pieces, write_whole
 from .svg import Plot, Tick, percent_ticks, round_ticks
+from .sweep_labels import AWAY, Spot, labels
 from .sweep_picture import draw_sweep
 from .words import interval, percent, seconds
 
@@ -28,19 +28,16 @@ text{font:11px system-ui,sans-serif;fill:#5a6072}.said{fill:#171a24;font-weight:
 def write_sweep(told: Json, out: Path) -> Path:
     """sweep.json, sweep.md, sweep.svg, sweep.png and sweep.html, of `sweep_json`. The page's path.
 
-    BadRequest where they cannot be written.
+    `not_written` where they cannot be.
     """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadRequest(f"--out {out} cannot be made: {error.strerror}") from error
-    write_file(out / "sweep.json", (json.dumps(told, indent=2, allow_nan=False) + "\n").encode())
-    write_file(out / "sweep.md", sweep_markdown(told).encode("utf-8", "replace"))
+    make_folder(out)
+    write_whole(out / "sweep.json", (json.dumps(told, indent=2, allow_nan=False) + "\n").encode())
+    write_whole(out / "sweep.md", sweep_markdown(told).encode("utf-8", "replace"))
     plot = sweep_plot(told)
     alone = plot.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1).replace(
         ">", f"><style>{STYLE}</style>", 1
     )
-    write_file(out / "sweep.svg", alone.encode("utf-8", "replace"))
+    write_whole(out / "sweep.svg", alone.encode("utf-8", "replace"))
     draw_sweep(told, out / "sweep.png")
     page = out / "sweep.html"
     title, knobs = f"{told['suite']} - sweep", knobs_of(told["cells"])
@@ -49,8 +46,9 @@ def write_sweep(told: Json, out: Path) -> Path:
 
 
 def sweep_plot(told: Json) -> str:
-    """Accuracy with its 95 % interval against model seconds a sample; numbers are those of the table."""
-    cells = [(number, each) for number, each in enumerate(told["cells"], start=1) if each["cost_s"] is not None]
+    """Accuracy with its 95 % interval against model seconds a sample; numbers are those of the table, where there is
+    room."""
+    cells = with_costs(told["cells"])
     costs = [each["cost_s"] for _, each in cells] or [1.0]
     low, high = accuracy_range(told["cells"])
     x_range, ticks, is_log = cost_scale(costs)
@@ -59,7 +57,7 @@ def sweep_plot(told: Json) -> str:
         y_range=(low, high),
         x_ticks=ticks,
         y_ticks=percent_ticks(low, high),
-        x_title="model seconds a sample",
+        x_title="model seconds a sample, median",
         title="Accuracy against model seconds a sample",
         is_log_x=is_log,
         width=980,
@@ -70,9 +68,19 @@ def sweep_plot(told: Json) -> str:
         plot.whisker(each["cost_s"], *each["ci95"])
         said = f"{number}. {each['name']}: {percent(each['accuracy'])}, {seconds(each['cost_s'])} a sample"
         plot.dot(each["cost_s"], each["accuracy"], said, kind="best" if each["on_front"] else "dot", radius=6)
-    for number, each in cells:
-        plot.words(each["cost_s"], each["accuracy"], str(number), up=9, right=7)
+    at = dict(cells)
+    spots = [Spot(n, plot.x(each["cost_s"]), plot.y(each["accuracy"]), each["on_front"]) for n, each in cells]
+    for label in labels(spots):
+        spot, each = label.spot, at[label.spot.number]
+        anchor, right, up = ("end", -AWAY, spot.y - label.y) if label.is_left else ("start", AWAY, spot.y - label.y)
+        plot.words(each["cost_s"], each["accuracy"], str(spot.number), anchor=anchor, up=up, right=right)
     return plot.svg()
+
+
+def with_costs(cells: Sequence[Json]) -> list[tuple[int, Json]]:
+    """Those that can be drawn, with their numbers in the table; the front comes last, and so lies on top."""
+    known = [(number, each) for number, each in enumerate(cells, start=1) if each["cost_s"] is not None]
+    return sorted(known, key=lambda each: each[1]["on_front"])
 
 
 def sweep_markdown(told: Json) -> str:
@@ -95,7 +103,7 @@ def sweep_markdown(told: Json) -> str:
     n = told["cells"][0]["n"] if told["cells"] else 0
     return (
         f"# {told['suite']}: a sweep\n\n{lines}\n\nAccuracy over {n:,} samples with its 95 % Wilson interval; seconds "
-        'are the model\'s, a mean over the samples. "Against 1": points of accuracy more than the first row, p by '
+        'are the model\'s, the median of the samples. "Against 1": points of accuracy more than the first row, p by '
         "McNemar's exact test. Best: no other is as cheap and better, or as good and cheaper.\n\n![](sweep.svg)\n"
     )
 

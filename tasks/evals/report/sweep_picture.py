@@ -16,16 +16,17 @@ INK, SOFT, GRID, DOT, BEST = (23, 26, 36), (90, 96, 114), (223, 226, 234), (79, 
 
 
 def draw_sweep(told: Mapping[str, Any], out: Path) -> None:
-    """BadRequest where the file cannot be written."""
+    """`not_written` where the file cannot be."""
     import io
 
     from PIL import Image, ImageDraw, ImageFont
 
-    from ...console import write_file
+    from .page import write_whole
     from .svg import percent_ticks
-    from .sweep_page import accuracy_range, cost_scale, staircase
+    from .sweep_labels import Spot, labels
+    from .sweep_page import accuracy_range, cost_scale, staircase, with_costs
 
-    cells = [(number, each) for number, each in enumerate(told["cells"], start=1) if each["cost_s"] is not None]
+    cells = with_costs(told["cells"])
     (left, right), ticks, is_log = cost_scale([each["cost_s"] for _, each in cells] or [1.0])
     low, high = accuracy_range(told["cells"])
 
@@ -50,21 +51,25 @@ def draw_sweep(told: Mapping[str, Any], out: Path) -> None:
         x, y = place(tick.at, low)
         pen.text((x, y + 8 * ZOOM), tick.label, SOFT, small, anchor="mt")
     middle = ZOOM * (LEFT_PX + WIDTH_PX - RIGHT_PX) / 2
-    pen.text((middle, ZOOM * (HEIGHT_PX - 8)), "model seconds a sample", SOFT, small, anchor="mb")
+    pen.text((middle, ZOOM * (HEIGHT_PX - 8)), "model seconds a sample, median", SOFT, small, anchor="mb")
     if len(steps := staircase(told["cells"])) > 1:
         pen.line([place(*each) for each in steps], BEST, 2 * ZOOM, joint="curve")
     for _, each in cells:
         _whisker(pen, place(each["cost_s"], each["ci95"][0]), place(each["cost_s"], each["ci95"][1]))
+    spots: list[Spot] = []
     for number, each in cells:
         x, y = place(each["cost_s"], each["accuracy"])
+        spots.append(Spot(number, x / ZOOM, y / ZOOM, each["on_front"]))
         r = 6 * ZOOM
         colour = BEST if each["on_front"] else DOT
         pen.ellipse((x - r, y - r, x + r, y + r), BEST if each["on_front"] else "white", colour, 2 * ZOOM)
-        pen.text((x + 9 * ZOOM, y - 9 * ZOOM), str(number), INK, small, anchor="lb")
+    for label in labels(spots):
+        anchor = "rb" if label.is_left else "lb"
+        pen.text((ZOOM * label.x, ZOOM * label.y), str(label.spot.number), INK, small, anchor=anchor)
     shown = picture.resize((WIDTH_PX, HEIGHT_PX), Image.Resampling.LANCZOS).quantize(64, Image.Quantize.FASTOCTREE)
     buffer = io.BytesIO()
     shown.save(buffer, format="PNG", optimize=True)
-    write_file(out, buffer.getvalue())
+    write_whole(out, buffer.getvalue())
 
 
 def _whisker(pen: ImageDraw, low: tuple[float, float], high: tuple[float, float]) -> None:

@@ -10,6 +10,7 @@ EXPECTED: Final = {
     "refusal": "nothing there",
     "broken_row": "a broken row of the suite",
 }
+NO_MEAN: Final = "no mean of the cells: "  # begins the score's own note of why
 OUTCOMES: Final = {
     "hit": "hit",
     "wrong": "wrong place",
@@ -40,6 +41,14 @@ def sizes_heading(axis: str) -> str:
 
 def sizes_scale(axis: str) -> str:
     return SIZES.get(axis, (axis, axis))[1]
+
+
+def no_macro(result: Mapping[str, Any]) -> str:
+    """Why it has no macro average."""
+    if not result["cells"]:
+        return "this suite has no cells to average over"
+    told = (note.removeprefix(NO_MEAN) for note in result["notes"] if note.startswith(NO_MEAN))
+    return next(told, "some rows are in none of the cells")
 
 
 def percent(share: float | None, digits: int = 1) -> str:

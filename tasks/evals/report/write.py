@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ...console import write_file
+from ...console import make_folder
 from ...errors import BadRequest
 from ..prediction import Prediction
 from ..prediction_files import prediction_of
@@ -18,7 +18,7 @@ from ..score import score
 from ..timings import Timing, read_timings
 from .gallery import GALLERY, Card, Heat, cards
 from .markdown import report_markdown
-from .page import report_page, write_pieces
+from .page import report_page, write_pieces, write_whole
 from .rows import rows_of
 from .summary import summarise
 
@@ -37,7 +37,10 @@ class Written:
 def write_report(
     folder: Path, suite: Suite, *, out: Path | None = None, gallery: int = GALLERY, heat: Heat | None = None
 ) -> Written:
-    """From a result folder, into it or into the folder `out`. BadRequest for what cannot be read or written."""
+    """From a result folder, into it or into the folder `out`. BadRequest for what cannot be read.
+
+    Where it cannot be written: `not_written`; each of the files is whole, the old one or the new.
+    """
     manifest = read_manifest(folder)
     predictions: dict[str, Prediction] = {}
     for row in read_rows(folder / PREDICTIONS, prediction_of):
@@ -56,19 +59,19 @@ def write_report_of(
     gallery: int = GALLERY,
     heat: Heat | None = None,
 ) -> Written:
-    """Of any predictions, wherever they are from. BadRequest where the files cannot be written."""
+    """Of any predictions, wherever they are from. `not_written` where the files cannot be."""
     try:
         result = score(suite, predictions, timings, _notes(manifest))
     except ValueError as error:
         raise BadRequest(f"these predictions are of another suite, or of another part of it: {error}") from error
     result = replace(result, notes=tuple(dict.fromkeys(result.notes)))  # the manifest has some of them already
+    make_folder(out)
     rows = rows_of(suite, predictions, result)
     report = summarise(suite, rows, result, manifest)
     shown: list[Card] = list(cards(rows, gallery, heat))
-    out.mkdir(parents=True, exist_ok=True)
     text = json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    write_file(out / "report.json", text.encode("utf-8", "replace"))
-    write_file(out / "report.md", report_markdown(report).encode("utf-8", "replace"))
+    write_whole(out / "report.json", text.encode("utf-8", "replace"))
+    write_whole(out / "report.md", report_markdown(report).encode("utf-8", "replace"))
     page = out / "report.html"
     num_bytes = write_pieces(page, report_page(report, shown))
     num_pictures = sum(card.picture is not None for card in shown)

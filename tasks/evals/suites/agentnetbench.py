@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
 
 from ..step_score import Box, Call, Pair
+from .pictures import is_below, is_file
 from .problems import BadSuite, Problem, ProblemKind
 
 NAME: Final = "agentnetbench"
+LARGEST: Final = 1e300  # integers beyond it may be too long for a float
 ADVICE: Final = "Mend the files, or take them out of the folder."
 
 
@@ -95,6 +96,8 @@ def _step(found: Any, row: int, task: str, goal: str, folder: Path) -> AgentStep
         cast(dict[str, Any], monologue).get("low_level_instruction") if isinstance(monologue, dict) else None
     )
     picture = folder / "images" / image if isinstance(image, str) else None
+    if picture is not None and not is_below(picture, folder):
+        raise ValueError(f"its image {image!r} leads out of the suite's folder: put the picture into it")
     others = fields.get("alternative_options") or []
     options = [_calls(fields.get("ground_truth_actions"), "ground_truth_actions")]
     options += [_calls(option, "alternative_options") for option in _list(others, "alternative_options")]
@@ -103,7 +106,7 @@ def _step(found: Any, row: int, task: str, goal: str, folder: Path) -> AgentStep
     return AgentStep(
         id=f"{task}/{number if isinstance(number, int) else row}",
         task=task,
-        image=picture if picture is not None and picture.is_file() else None,
+        image=picture if picture is not None and is_file(picture) else None,
         goal=goal,
         instruction=instruction if isinstance(instruction, str) else None,
         options=tuple(options),
@@ -152,8 +155,9 @@ def _pair(found: Sequence[Any], name: str) -> Pair:
 def _numbers(found: Any, count: int, name: str) -> tuple[float, ...]:
     listed = _list(found, name)
     numbers = [each for each in listed if isinstance(each, int | float) and not isinstance(each, bool)]
-    if len(listed) != count or len(numbers) != count or not all(map(math.isfinite, numbers)):
-        raise ValueError(f"{name} is {found!r}, not {count} numbers")
+    if len(listed) != count or len(numbers) != count or not all(abs(each) <= LARGEST for each in numbers):
+        shown = repr(found)
+        raise ValueError(f"{name} is {shown if len(shown) <= 80 else f'{shown[:77]}...'}, not {count} numbers")
     return tuple(map(float, numbers))
 
 

@@ -10,15 +10,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ....envs import Size
-from ..sample import Answer, GroundingSample, Suite
+from ..sample import Answer, GroundingSample, LeftOut, Suite
 from .answers import answer_of, least_size
 from .boxes import Convention
 from .conventions import choose_conventions
 from .fields import Draft
-from .pictures import AmbiguousPicture, PictureFolder, UnreadablePicture
+from .pictures import AmbiguousPicture, ForeignPicture, PictureFolder, UnreadablePicture
 from .problems import Problem, ProblemKind
 from .rows import RowFile
 
+IMAGE_KEYS = ("img_filename", "file_name", "image_path", "image")
 SIZES_UNKNOWN = (
     "{count} rows have neither a picture nor a size: each of their screenshots is taken for the least that has room "
     "for all its answers"
@@ -86,6 +87,7 @@ def assemble(
             instruction=draft.instruction,
             answer=answer,
             groups=draft.groups,
+            image_name=_image_name(draft),
         )
         for draft, each, answer, size in zip(drafts, found, answers, sizes, strict=True)
         if answer is not None and size is not None and (draft.row.file, draft.row.number) not in broken
@@ -97,8 +99,10 @@ def assemble(
         name=material.name,
         samples=samples,
         files={file.name: file.sha256 for file in material.files} | dict(material.extra_files),
+        boxes=chosen.names(drafts),
         convention="; ".join(filter(None, words)),
         skipped=_skipped(in_order, {sample.id for sample in samples}),
+        left_out=_left_out(material, in_order),
         cells=material.cells,
     )
     return Examined(suite=suite, problems=tuple(in_order))
@@ -123,11 +127,19 @@ def _find(draft: Draft, pictures: PictureFolder, needs_images: bool, decode: boo
             seen = pictures.size_of(path, decode=decode)
             return _Found(path=path, size=draft.size or seen, problems=_other_size(draft, seen))
         kind, said = ProblemKind.MISSING_PICTURE, f"{name} is nowhere under {pictures.folder}"
+    except ForeignPicture as error:
+        kind, said = ProblemKind.FOREIGN_PICTURE, f"{name} {error}"
     except AmbiguousPicture as error:
         kind, said = ProblemKind.TWO_PICTURES, f"{name}: {error}"
     except UnreadablePicture as error:
         kind, said = ProblemKind.UNREADABLE_PICTURE, f"{name}: {error}"
     return _Found(size=draft.size, problems=(draft.row.problem(kind, said, draft.id),) if needs_images else ())
+
+
+def _image_name(draft: Draft) -> str:
+    """As the row has it; a row that holds its picture may name it too."""
+    names = (draft.picture, *(draft.row.fields.get(key) for key in IMAGE_KEYS))
+    return next((name for name in names if isinstance(name, str) and name), "")
 
 
 def _other_size(draft: Draft, seen: Size) -> tuple[Problem, ...]:
@@ -181,3 +193,20 @@ def _skipped(problems: Iterable[Problem], good: set[str]) -> tuple[str, ...]:
         taken.add(name)
         rows[problem.file, problem.row] = name
     return tuple(rows.values())
+
+
+def _left_out(material: Material, problems: Iterable[Problem]) -> tuple[LeftOut, ...]:
+    """Where the broken rows stand among all rows, and what they ask."""
+    broken = {(each.file, each.row) for each in problems if each.row is not None and not each.is_note}
+    asked = {(draft.row.file, draft.row.number): draft.instruction for draft in material.drafts}
+    found: list[LeftOut] = []
+    before = 0
+    for file in material.files:
+        raw = {row.number: row.fields.get("instruction") for row in file.rows}
+        numbers = sorted({*raw, *(row for name, row in broken if name == file.name)})
+        for place, number in enumerate(numbers, start=before):
+            if (file.name, number) in broken:
+                words = asked.get((file.name, number), raw.get(number))
+                found.append(LeftOut(place=place, instruction=words.strip() if isinstance(words, str) else ""))
+        before += len(numbers)
+    return tuple(found)

@@ -18,7 +18,7 @@ Four = tuple[float, float, float, float]
 SLACK_PX: Final = 2.0  # how far past the picture's edge a box may reach: one of ScreenSpot-V2 does by 1 px
 SLACK_01: Final = 0.01  # and in shares of the picture
 SLIPS: Final = 0.02  # the share of rows that may contradict a file's convention: those are reported one by one
-FEWEST_CLEAR: Final = 0.1  # and the share that has to contradict every other one then
+MOST_BROKEN: Final = 0.25  # a convention is out where more than this share of the rows contradict it
 
 
 class Convention(StrEnum):
@@ -85,22 +85,20 @@ class Recognised:
 def recognise(boxes: Sequence[tuple[Four, Size | None]]) -> Recognised:
     """Which conventions the boxes of a file, each with its picture's size where that is known, can be written in.
 
-    That is the one which no box contradicts. Where every one is contradicted, it is the one that at most a share of
-    SLIPS contradict, if many more contradict each other one: those boxes are broken themselves.
+    Those that at most a share of MOST_BROKEN contradict: a few broken rows rule nothing out. One alone is certain where
+    at most a share of SLIPS contradict it, and those boxes are broken themselves; else there is none.
     """
     finite = [(box, size) for box, size in boxes if all(map(math.isfinite, box))]
     rows = len(finite)
     against = {one: sum(contradicts(box, size) for box, size in finite) for one, contradicts in CONTRADICTS.items()}
     if not rows:
         return Recognised((), 0, against)
-    clean = tuple(one for one, count in against.items() if not count)
-    if Convention.XYXY_01 in clean:  # a whole file of boxes smaller than a pixel has never been seen
-        clean = (Convention.XYXY_01,)
-    if not clean:
-        near = [one for one, count in against.items() if count <= SLIPS * rows]
-        others = [count for one, count in against.items() if one not in near]
-        clean = tuple(near) if all(count >= FEWEST_CLEAR * rows for count in others) else ()
-    return Recognised(clean, rows, against)
+    if not against[Convention.XYXY_01]:  # a whole file of boxes smaller than a pixel has never been seen
+        return Recognised((Convention.XYXY_01,), rows, against)
+    able = tuple(one for one, count in against.items() if count <= MOST_BROKEN * rows)
+    if len(able) == 1 and against[able[0]] > SLIPS * rows:
+        able = ()
+    return Recognised(able, rows, against)
 
 
 def _no_xywh_px(box: Four, size: Size | None) -> bool:

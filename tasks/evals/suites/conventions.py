@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from ....envs import Size
-from .boxes import Convention, Four, recognise
+from .boxes import CONTRADICTS, Convention, Four, recognise
 from .fields import Draft, RawBox
 from .problems import Problem, ProblemKind
 
+ROWS_SHOWN: Final = 5  # of a file that contradict a convention
 Sized = tuple[Draft, Size | None]  # a draft with the size of its screenshot, where that is known
 
 
@@ -21,6 +23,11 @@ class Chosen:
     override: Convention | None
     in_words: str
     problems: tuple[Problem, ...] = ()
+
+    def names(self, drafts: Iterable[Draft]) -> str:
+        """Of all that these drafts are written in, joined by "+"; of none the one that was asked for, or ""."""
+        boxed = (self.of(draft) for draft in drafts if isinstance(draft.answer, RawBox))
+        return "+".join(sorted({one for one in boxed if one is not None} or {one for one in (self.override,) if one}))
 
     def of(self, draft: Draft) -> Convention | None:
         """The convention of a draft's box; None where nobody knows."""
@@ -57,12 +64,26 @@ def choose_conventions(drafts: Sequence[Sized], override: Convention | None) -> 
         if seen.conventions:
             kind = ProblemKind.TWO_CONVENTIONS
             said = f"its boxes could be {' and '.join(seen.conventions)} alike"
+            told_by = "; ".join(filter(None, (_against(one, of_file) for one in seen.conventions)))
+            said = f"{said}, but for {told_by}" if told_by else said
         else:
             kind = ProblemKind.NO_CONVENTION
             said = "its boxes are in no known convention"
         said = f"{said} ({seen.in_words}): say which with --boxes"
         problems.append(Problem(file=file, kind=kind, said=said))
     return Chosen(found, None, "; ".join(told), tuple(problems))
+
+
+def _against(convention: Convention, drafts: Sequence[Sized]) -> str:
+    """The rows that contradict a convention which is not ruled out by them."""
+    contradicts = CONTRADICTS[convention]
+    rows = [
+        f"row {draft.row.number} ({draft.id})"
+        for draft, size in drafts
+        if isinstance(draft.answer, RawBox) and contradicts(draft.answer.numbers, size)
+    ]
+    more = f" and {len(rows) - ROWS_SHOWN} more" if len(rows) > ROWS_SHOWN else ""
+    return f"{', '.join(rows[:ROWS_SHOWN])}{more}, which {convention.value} would make broken" if rows else ""
 
 
 def _boxes(drafts: Iterable[Sized]) -> list[tuple[Four, Size | None]]:

@@ -45,7 +45,7 @@ def open_suite(
         raise BadSuite(name, broken, f"`moonhand eval check {name} --data {folder}` tells all{leave}")
     if not examined.suite.samples:
         raise BadRequest(f"{folder} has no row of {name} that can be asked: moonhand eval check {name} --data {folder}")
-    return replace(examined.suite, drawn=_is_drawn(folder))
+    return examined.suite
 
 
 def examine(
@@ -76,7 +76,8 @@ def examine(
         said = f"{len(rows)} rows, {info.rows} are published"
         where = files[0].name if len(files) == 1 else str(folder)
         material = _with_problem(material, Problem(file=where, kind=ProblemKind.OTHER_COUNT, said=said))
-    return assemble(material, PictureFolder(top), needs_images=needs_images, decode=decode, boxes=override)
+    examined = assemble(material, PictureFolder(top), needs_images=needs_images, decode=decode, boxes=override)
+    return replace(examined, suite=replace(examined.suite, drawn=_is_drawn(folder)))
 
 
 def suite_info(name: str) -> SuiteInfo:

@@ -29,6 +29,7 @@ class ProblemKind(StrEnum):
     OUTSIDE = "outside the picture"
     NO_SIZE = "no size"  # neither the row nor a picture says how large the screenshot is
     MISSING_PICTURE = "missing picture"
+    FOREIGN_PICTURE = "foreign picture"  # its name leads out of the suite's folder
     TWO_PICTURES = "two pictures"  # of the same name, in different folders
     UNREADABLE_PICTURE = "unreadable picture"
     OTHER_SIZE = "other size"  # of the picture than its row says

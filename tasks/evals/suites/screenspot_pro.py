@@ -121,5 +121,5 @@ def _predicted(pred: Any) -> Point | None:
         return None
     try:
         return Point(float(pred[0]), float(pred[1]))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None

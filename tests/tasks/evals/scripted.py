@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from moonhand.tasks.evals.executors.inline import InlineExecutor
 from moonhand.tasks.evals.executors.pool import PoolExecutor
 from moonhand.tasks.evals.executors.processes import ProcessForce
 from moonhand.tasks.evals.manifest import manifest_of
-from moonhand.tasks.evals.prediction import Prediction
+from moonhand.tasks.evals.prediction import Failure, Prediction
 from moonhand.tasks.evals.run_folder import RunFolder
 from moonhand.tasks.evals.runner import Ended, checker, run_suite
 from moonhand.tasks.evals.sample import BoxAnswer, GroundingSample, Suite
@@ -36,6 +36,7 @@ class ScriptedSource:
     log: Path | None = None
     sleep_s: float = 0.0
     seed: int = 0
+    sick_after: int | None = None  # samples; from then on an asker raises for every other
 
     @property
     def in_flight(self) -> int | None:
@@ -58,6 +59,7 @@ class ScriptedSource:
 class ScriptedAsker:
     def __init__(self, source: ScriptedSource) -> None:
         self._source = source
+        self._num_asked = 0
 
     @property
     def facts(self) -> Mapping[str, Any]:
@@ -69,6 +71,9 @@ class ScriptedAsker:
             with log.open("a") as file:
                 file.write(f"{sample.id} {os.getpid()}\n")
         time.sleep(self._source.sleep_s)
+        self._num_asked += 1
+        if self._source.sick_after is not None and self._num_asked > self._source.sick_after:
+            raise RuntimeError("sick")
         match sample.instruction:
             case "raise":
                 raise ValueError("it is the second Tuesday")
@@ -125,6 +130,7 @@ def run_scripted(
     limits: Limits | None = None,
     stop_after: int | None = None,
     fresh: bool = False,
+    again: Collection[Failure] = (),
 ) -> Ended:
     """A whole run; with `stop_after` it is told to stop once so many samples were taken up."""
     manifest = manifest_of(suite, source)
@@ -132,7 +138,7 @@ def run_scripted(
     chosen: Executor = InlineExecutor(source, limits, check)
     if executor == "processes":
         chosen = PoolExecutor(lambda: ProcessForce(source, 2), limits, check)
-    with RunFolder(folder, manifest, fresh=fresh) as opened:
+    with RunFolder(folder, manifest, fresh=fresh, again=again) as opened:
 
         def stop() -> bool:
             return stop_after is not None and len(opened.predictions) >= stop_after

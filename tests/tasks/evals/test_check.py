@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import struct
 import sys
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +127,63 @@ def test_a_few_boxes_that_contradict_the_rest_of_their_file_are_broken_themselve
     examined = examine("own", tmp_path)
     assert [(problem.kind, problem.row) for problem in examined.broken] == [(ProblemKind.SWAPPED_CORNERS, 8)]
     assert "recognised over 120 boxes, which 1 contradict" in examined.suite.convention
+
+
+@pytest.mark.parametrize("with_sizes", [True, False])
+def test_one_broken_row_does_not_turn_the_convention_of_a_whole_file(tmp_path: Path, with_sizes: bool) -> None:
+    """Boxes that two conventions admit, but for one row with swapped corners: it is named and rules nothing out."""
+    rows = [
+        {"id": str(n), "image": "a.png", "instruction": str(n), "bbox": [n % 60, n % 30, n % 60 + 30, n % 30 + 20]}
+        for n in range(200)
+    ]
+    rows[120]["bbox"] = [50, 40, 30, 10]
+    write(tmp_path, [])
+    (tmp_path / "rows.json").write_text(json.dumps(rows), encoding="utf-8")
+    if not with_sizes:
+        (tmp_path / "a.png").unlink()
+    examined = examine("own", tmp_path, needs_images=with_sizes)
+    (problem,) = examined.broken
+    assert problem.kind == ProblemKind.TWO_CONVENTIONS
+    assert "but for row 121 (120), which xyxy_px would make broken" in problem.said
+    assert "xyxy_px is contradicted by 1 of 200" in problem.said
+    told = examine("own", tmp_path, needs_images=with_sizes, boxes="xyxy_px")
+    assert [(each.kind, each.row) for each in told.broken] == [(ProblemKind.SWAPPED_CORNERS, 121)]
+    assert told.suite.boxes == "xyxy_px"
+
+
+@pytest.mark.parametrize("way", ["../private/me.png", "x/../../private/me.png", "private/me.png", "absolute"])
+def test_no_picture_outside_the_suites_folder_is_opened(tmp_path: Path, way: str) -> None:
+    (tmp_path / "private").mkdir()
+    (tmp_path / "suite").mkdir()
+    Image.new("RGB", (200, 100)).save(tmp_path / "private" / "me.png")
+    name = str(tmp_path / "private" / "me.png") if way == "absolute" else way
+    folder = write(tmp_path / "suite", [GOOD | {"image": name}])
+    (problem,) = examine("own", folder).broken
+    inside = way == "private/me.png"
+    assert problem.kind == (ProblemKind.MISSING_PICTURE if inside else ProblemKind.FOREIGN_PICTURE)
+    assert inside or "leads out of the suite's folder" in problem.said
+    own = str(folder / "a.png")
+    assert not examine("own", write(folder, [GOOD | {"image": own}])).broken  # an absolute name that stays inside
+
+
+def test_pictures_beside_the_folder_of_the_annotations_are_found(tmp_path: Path) -> None:
+    (tmp_path / "rows").mkdir()
+    (tmp_path / "images").mkdir()
+    folder = write(tmp_path / "rows", [GOOD | {"image": "images/b.png"}])
+    Image.new("RGB", (200, 100)).save(tmp_path / "images" / "b.png")
+    assert examine("own", folder).suite.samples[0].image == tmp_path / "images" / "b.png"
+
+
+def test_a_picture_whose_header_says_ten_thousand_million_pixels_is_named(tmp_path: Path) -> None:
+    folder = write(tmp_path, [GOOD | {"img_size": None}])
+    header = b"IHDR" + struct.pack(">IIBBBBB", 100_000, 100_000, 8, 2, 0, 0, 0)
+    start = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
+    (folder / "a.png").write_bytes(start + struct.pack(">I", 0) + b"IDAT" + struct.pack(">I", zlib.crc32(b"IDAT")))
+    for decode in (False, True):
+        (problem,) = examine("own", folder, decode=decode).broken
+        assert problem.kind == ProblemKind.UNREADABLE_PICTURE
+        assert "a.png: Image size (10000000000 pixels) exceeds limit" in problem.said
+    assert run("check", "own", "--data", folder)[0] == 1
 
 
 def test_a_box_a_pixel_past_the_edge_and_a_question_asked_twice_are_notes(tmp_path: Path) -> None:

@@ -107,6 +107,26 @@ def test_results_against_other_annotation_files_are_refused(tmp_path: Path, anno
     assert judged_anew.exit_code == 2
 
 
+def test_results_judged_with_boxes_read_another_way_are_refused(tmp_path: Path) -> None:
+    annotations = annotated(tmp_path / "suite" / "screenspot_web_v2.json", bbox=[100, 50, 200, 90])
+    for way in ("xywh_px", "xyxy_px"):
+        scored = score_predictions(
+            "screenspot-v2",
+            predicted(tmp_path / "p.json", {1}),
+            annotations=annotations,
+            reading=reading_of(None, "px", "first"),
+            boxes=way,
+        )
+        write_result_folder(tmp_path / way, scored)
+    told = compared(tmp_path / "xywh_px", tmp_path / "xyxy_px", "--json")
+    assert told.exit_code == 2
+    said = json.loads(told.stdout)["error"]
+    assert "A was judged with boxes as xywh_px, B as xyxy_px: the targets differ" in said
+    (tmp_path / "xywh_px" / "verdicts.jsonl").unlink()  # judged anew, the boxes are read as they were
+    anew = compared(tmp_path / "xywh_px", tmp_path / "xywh_px", "--annotations", annotations, "--json")
+    assert json.loads(anew.stdout)["both"] == ROWS - 1
+
+
 def test_a_folder_without_verdicts_is_judged_anew_where_annotations_are_given(
     tmp_path: Path, annotations: Path
 ) -> None:

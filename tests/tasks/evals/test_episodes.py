@@ -220,6 +220,22 @@ def test_the_command_plays_scores_and_does_not_play_again(chromium: str, tmp_pat
 
 
 @pytest.mark.browser
+def test_a_run_that_is_stopped_says_what_is_kept_and_how_to_go_on(chromium: str, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "moonhand.tasks", "eval", "episodes", "miniwob", "--tasks", "trained"]
+    command += ["--model", "random", "--chromium", chromium, "--json", "--out", str(out)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        while running.poll() is None and not ((out / EPISODES).exists() and (out / EPISODES).stat().st_size):
+            time.sleep(0.02)
+        running.send_signal(signal.SIGINT)
+        stdout, stderr = running.communicate(timeout=60)
+    assert running.returncode == 130
+    done = len((out / EPISODES).read_text().splitlines())
+    assert json.loads(stdout) == {"stopped": True, "done": done, "total": 100, "out": str(out)}
+    assert f"stopped: {done} of 100 episodes are in {out}; to go on: moonhand eval episodes miniwob" in stderr
+
+
+@pytest.mark.browser
 def test_a_task_whose_sentence_comes_with_fields_starts_too_and_time_can_run_out(env: BrowserEnv) -> None:
     slow = ScriptedPolicy([Click(x_px=1, y_px=1)] * 9, delay_s=0.2)
     result = play_policy(slow, "email-inbox-nl-turk", SEED, env=env, limit_s=0.1)

@@ -235,6 +235,7 @@ def test_what_coordinates_count_is_recognised_where_there_is_one_reading(
         ([[0, 0], [1, 1]], WIDE),  # px or shares
         ([[0.5, 0.5], [3, 3]], WIDE),  # shares, and one that is none
         ([[1700, 20], [2100, 20]], WIDE),  # px, one of them off the screenshot
+        ([[580, 20], [590, 20], [600, 20], [700, 300]], SMALL),  # one in four: a poor model's px, or thousandths
         ([[900, 20], [20, 20], [20, 20]], SMALL),  # one off the screenshot is too few to tell
     ],
 )
@@ -315,14 +316,17 @@ def test_a_file_of_the_targets_themselves_is_no_prediction(tmp_path: Path) -> No
     suite = suite_of(8)
     boxes = [sample for sample in suite.samples if isinstance(sample.answer, BoxAnswer)]
     rows = [
-        {"id": each.id, "bbox": [each.answer.left_px, each.answer.top_px, each.answer.right_px, each.answer.bottom_px]}
+        {
+            "id": each.id,
+            "pred_bbox": [each.answer.left_px, each.answer.top_px, each.answer.right_px, each.answer.bottom_px],
+        }
         for each in boxes
         if isinstance(each.answer, BoxAnswer)
     ]
     assert "every box predicted is the suite's own" in read_file(written(tmp_path, rows), suite, PX).notes[1]
     with pytest.raises(BadRequest, match="these are its annotations, not predictions"):
         read_predictions(written(tmp_path, [{**row, "ui_type": "icon"} for row in rows]), suite, PX)
-    oracle = [{**row, "ui_type": "icon", "point": [30, 20]} for row in rows]
+    oracle = [{**row, "bbox": row["pred_bbox"], "ui_type": "icon", "point": [30, 20]} for row in rows]
     assert len(read_predictions(written(tmp_path, oracle), suite, PX)) == len(rows)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from moonhand.envs import Point, Size
+from moonhand.tasks.console import CannotWrite
 from moonhand.tasks.errors import BadRequest
 from moonhand.tasks.evals.compare import compare_verdicts
 from moonhand.tasks.evals.prediction import Failure, Outcome, Prediction
@@ -264,6 +265,19 @@ def test_the_keyboard_is_enough(written: Written, opened: Opened) -> None:
     assert not opened.page.is_visible("#large")
 
 
+def test_the_first_keys_find_the_first_failure(written: Written, opened: Opened) -> None:
+    opened.open(written.html)
+    first, second = opened.shown()[:2]
+    focused = "document.activeElement.dataset.number"
+    opened.page.keyboard.press("ArrowRight")
+    assert opened.page.evaluate(focused) == first
+    opened.page.keyboard.press("ArrowRight")
+    assert opened.page.evaluate(focused) == second
+    opened.open(written.html)
+    opened.page.keyboard.press("Enter")
+    assert opened.page.inner_text("#large .instruction").endswith(f"thing number {first}")
+
+
 def test_text_of_models_and_suites_stays_text(written: Written, opened: Opened) -> None:
     opened.open(written.html)
     for index in range(3):
@@ -338,6 +352,43 @@ def test_a_picture_that_is_gone_or_broken_makes_a_sketch(tmp_path: Path) -> None
         assert all((card.crop.width_px, card.crop.height_px) == (640, 400) for card in found)
 
 
+def test_rows_that_were_left_out_are_told_where_they_are_missing(suite_and_report: tuple[Suite, Written]) -> None:
+    written = suite_and_report[1]
+    folder = written.html.parent
+    assert written.report["result"]["accuracy_macro"] is None
+    assert written.report["result"]["cells"]
+    for name in ("report.html", "report.md"):
+        text = (folder / name).read_text()
+        assert "2 rows are in none of them" in text
+        assert "no cells to average over" not in text
+        assert "The 2 skipped rows are in none of" in text
+
+
+def test_a_full_disk_leaves_the_report_that_was_there(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    one, out = sample(5, None), tmp_path / "out"
+    suite = Suite(name="mine", samples=(one,), files={})
+    write_report_of(suite, {one.id: prediction(one, 5)}, {}, out)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(CannotWrite, match=r"report\.json cannot be written \(File too large\): .* make room"):
+            write_report_of(suite, {}, {}, out)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+def test_a_place_that_is_a_file_is_refused_in_words(tmp_path: Path) -> None:
+    one = sample(5, None)
+    taken = tmp_path / "file"
+    taken.write_text("mine")
+    for out in (taken, taken / "below"):
+        with pytest.raises(BadRequest, match=r"cannot be written .* name another place"):
+            write_report_of(Suite(name="mine", samples=(one,), files={}), {}, {}, out)
+
+
 def test_published_figures_stand_beside_their_own_suite_alone(written: Written) -> None:
     assert [each["accuracy"] for each in written.report["published"]] == [0.345, 0.528]
     assert [each.accuracy for each in published_for("osworld-g")] == [0.525]
@@ -379,11 +430,14 @@ def test_two_runs_on_one_page(opened: Opened, tmp_path: Path) -> None:
     page = tmp_path / "compare.html"
     write_compare(comparison, page, a="nano", b=HOSTILE[1])
     opened.open(page)
+    assert "48 samples, each answered by both" in opened.page.inner_text("header")
     assert len(opened.shown()) == comparison.paired.only_a + comparison.paired.only_b
     opened.page.uncheck("#kinds input[value=worse]", force=True)
     assert len(opened.shown()) == comparison.paired.only_b
     assert opened.page.inner_text("#difference") == f"{100 * comparison.paired.difference:+.1f}"
     assert f"p\u00a0= {comparison.paired.p:.3g}" in opened.page.inner_text("main")
+    write_compare(comparison, page, unanswered=(0, 3))
+    assert "48 samples: 0 have no answer in A, 3 none in B" in page.read_text()
 
 
 def pictures_of(count: int, folder: Path) -> Sequence[Path]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import pytest
 from moonhand.tasks.cli import app
+from moonhand.tasks.evals.run_command import to_go_on
 from moonhand.tasks.evals.run_folder import MANIFEST, PREDICTIONS, RESULT, TIMINGS
 from PIL import Image
 from typer.testing import CliRunner
@@ -55,12 +58,45 @@ def test_a_run_scores_what_the_model_answers_and_a_second_asks_nothing(
     assert (tmp_path / RESULT).read_bytes() == before
 
 
+def test_the_command_that_goes_on_forgets_nothing_a_second_time() -> None:
+    given = ["eval", "run", "own", "--again", "both", "--fresh", "--limit", "2", "--again=crashed"]
+    assert to_go_on(given) == ["eval", "run", "own", "--limit", "2"]
+
+
 def test_other_settings_are_refused_by_name(data: Path, tmp_path: Path, middle_checkpoint: Path) -> None:
     assert asked(data, tmp_path, middle_checkpoint, "--limit", "2")[0] == 0
     code, told, _ = asked(data, tmp_path, middle_checkpoint, "--seed", "7", "--limit", "2", "--json")
     assert code == 2
     assert "decoding.seed is 0 there and 7 here" in json.loads(told)["error"]
     assert "decoding.temperature" not in json.loads(told)["error"]
+
+
+def test_what_changes_replies_is_in_the_manifest(data: Path, tmp_path: Path, middle_checkpoint: Path) -> None:
+    model = shutil.copytree(middle_checkpoint, tmp_path / "model")
+    assert asked(data, tmp_path / "run", model, "--limit", "1")[0] == 0
+    manifest = json.loads((tmp_path / "run" / MANIFEST).read_text())
+    assert manifest["suite"]["boxes"] == "xyxy_px"
+    assert len(manifest["suite"]["pictures_sha256"]) == 64
+    assert "config.json" in manifest["model"]["files_sha256"]
+    (model / "README.md").write_text("nothing that changes a reply")
+    assert asked(data, tmp_path / "run", model, "--limit", "1")[0] == 0
+    (model / "calibration.json").write_text("{}")
+    code, told, _ = asked(data, tmp_path / "run", model, "--limit", "1", "--json")
+    assert code == 2
+    assert "model.files_sha256.calibration.json is not given there" in json.loads(told)["error"]
+
+
+def test_rows_that_failed_are_asked_again_and_paths_may_be_relative(
+    data: Path, tmp_path: Path, middle_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(data)
+    model = Path(os.path.relpath(middle_checkpoint, data))
+    late = ("--timeout-s", "1e-9", "--retries", "0")
+    assert asked(Path(), tmp_path, model, *late)[0] == 0
+    assert json.loads((tmp_path / RESULT).read_text())["outcomes"]["timed_out"] == 4
+    assert json.loads(asked(Path(), tmp_path, model, "--again", "crashed", "--json")[1])["asked"] == 0
+    result = json.loads(asked(Path(), tmp_path, model, "--again", "both", "--json")[1])
+    assert (result["asked"], result["correct"]) == (4, 2)
 
 
 @pytest.mark.parametrize(

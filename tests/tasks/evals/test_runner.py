@@ -10,15 +10,20 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from moonhand.envs import Size
 from moonhand.tasks.errors import BadRequest
-from moonhand.tasks.evals.executors.answered import Limits
+from moonhand.tasks.evals.executors.answered import Limits, SamplesCrash
+from moonhand.tasks.evals.executors.pool import PoolExecutor
+from moonhand.tasks.evals.executors.processes import ProcessForce, ProcessWorker
+from moonhand.tasks.evals.manifest import differences, manifest_of
 from moonhand.tasks.evals.plan import plan_chunks, still_to_do
-from moonhand.tasks.evals.run_folder import PREDICTIONS, RESULT, TIMINGS, RunFolder
+from moonhand.tasks.evals.prediction import Failure, Prediction
+from moonhand.tasks.evals.run_folder import MANIFEST, PREDICTIONS, RESULT, TIMINGS, RunFolder, read_manifest
 from scripted import ScriptedSource, run_scripted, scripted_suite
 
 NUM_SAMPLES = 120
@@ -105,7 +110,9 @@ def test_a_damaged_line_in_the_middle_is_named_and_nothing_is_changed(tmp_path: 
 def test_a_folder_of_another_run_is_refused_by_the_keys_that_differ(tmp_path: Path) -> None:
     run_scripted(tmp_path, scripted_suite(6), ScriptedSource())
     before = (tmp_path / PREDICTIONS).read_bytes()
-    with pytest.raises(BadRequest, match=r"suite.samples is 6 there and 7 here; decoding.seed is 0 there and 3 here"):
+    with pytest.raises(
+        BadRequest, match=r"suite.samples is 6 there and 7 here; .*; decoding.seed is 0 there and 3 here"
+    ):
         run_scripted(tmp_path, scripted_suite(7), ScriptedSource(seed=3))
     assert (tmp_path / PREDICTIONS).read_bytes() == before
     run_scripted(tmp_path, scripted_suite(7), ScriptedSource(seed=3), fresh=True)
@@ -183,6 +190,85 @@ def test_inline_gives_what_raises_a_row_and_an_answer_too_late_is_none(tmp_path:
     limits = Limits(timeout_s=0.01, retries=0)
     run_scripted(tmp_path / "b", scripted_suite(2), ScriptedSource(sleep_s=0.03), limits=limits)
     assert {row["failure"] for row in rows_of(tmp_path / "b").values()} == {"timed_out"}
+
+
+def test_a_worker_that_turns_sick_is_replaced_and_nothing_is_lost(tmp_path: Path) -> None:
+    run_scripted(tmp_path, scripted_suite(20), ScriptedSource(sick_after=3), executor="processes")
+    assert {row["failure"] for row in rows_of(tmp_path).values()} == {None}
+    timings = [json.loads(line) for line in (tmp_path / TIMINGS).read_text().splitlines()]
+    assert 2 in {timing["attempts"] for timing in timings}
+
+
+def test_samples_that_crash_in_a_row_end_the_run_with_no_row_and_it_goes_on(tmp_path: Path, undisturbed: bytes) -> None:
+    suite = scripted_suite(NUM_SAMPLES)
+    with pytest.raises(SamplesCrash, match=r"8 samples in a row failed: RuntimeError: sick\. .* the same command"):
+        run_scripted(tmp_path, suite, ScriptedSource(sick_after=20))
+    assert len(rows_of(tmp_path)) == 20
+    run_scripted(tmp_path, suite, ScriptedSource())
+    assert (tmp_path / PREDICTIONS).read_bytes() == undisturbed
+
+
+def test_rows_that_failed_are_asked_again_where_that_is_wished(tmp_path: Path) -> None:
+    suite, whole = scripted_suite(6, {1: "raise", 4: "raise"}), ScriptedSource()
+    run_scripted(tmp_path, suite, whole)
+    mended, log = scripted_suite(6), tmp_path / "log"
+    run_scripted(tmp_path, mended, ScriptedSource(log=log), again=(Failure.TIMED_OUT,))
+    assert not log.exists()
+    ended = run_scripted(tmp_path, mended, ScriptedSource(log=log), again=(Failure.CRASHED,), stop_after=5)
+    assert (ended.num_asked, (tmp_path / RESULT).exists()) == (1, False)
+    ended = run_scripted(tmp_path, mended, ScriptedSource(log=log))
+    assert sorted(taken_up(log)) == ["s1", "s4"]
+    assert {row["failure"] for row in rows_of(tmp_path).values()} == {None}
+    assert list(rows_of(tmp_path)) == [sample.id for sample in suite.samples]
+
+
+def test_the_last_line_of_an_id_counts(tmp_path: Path) -> None:
+    run_scripted(tmp_path, scripted_suite(3), ScriptedSource())
+    file = tmp_path / PREDICTIONS
+    before = file.read_bytes()
+    first = before.splitlines(keepends=True)[0]
+    file.write_bytes(first.replace(b"<0>", b"<old>") + before)
+    run_scripted(tmp_path, scripted_suite(3), ScriptedSource())
+    assert file.read_bytes() == before
+
+
+def test_replies_that_lie_in_the_pipe_while_the_driver_is_held_up_are_no_time_outs() -> None:
+    suite, source = scripted_suite(16), ScriptedSource(sleep_s=0.02)
+    limits = Limits(timeout_s=0.4, retries=0)
+    pool = PoolExecutor(lambda: ProcessForce(source, 2), limits, lambda facts: None)
+    chunks, rows = plan_chunks(suite.samples, source.image_tokens, chunk_samples=4), list[Prediction]()
+    for answered in pool.answers(chunks, lambda: False):
+        rows.append(answered.prediction)
+        if len(rows) == 3:
+            time.sleep(0.9)
+    assert [row.failure for row in rows] == [None] * 16
+
+
+def test_a_manifest_that_is_no_object_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / MANIFEST).write_text("[1]")
+    with pytest.raises(BadRequest, match=r"is no manifest \(a manifest is a JSON object, not list\).*--fresh"):
+        RunFolder(tmp_path, {"seed": 0})
+    with pytest.raises(BadRequest, match="holds no run"):
+        read_manifest(tmp_path)
+
+
+def test_other_pixels_are_another_run(tmp_path: Path) -> None:
+    picture, source = tmp_path / "a.png", ScriptedSource()
+    suite = scripted_suite(1)
+    suite = replace(suite, samples=(replace(suite.samples[0], image=picture),))
+    picture.write_bytes(b"white")
+    before = manifest_of(suite, source)
+    picture.write_bytes(b"black")
+    (differ,) = differences(before, manifest_of(suite, source))
+    assert differ.startswith("suite.pictures_sha256 is ")
+
+
+def test_a_process_is_killed_where_there_are_no_groups_of_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = ProcessWorker(ScriptedSource(), 0)
+    worker.pipe.recv()
+    monkeypatch.delattr(os, "killpg")  # as on Windows
+    worker.kill()
+    assert not worker.process.is_alive()
 
 
 def test_a_stopped_run_says_what_is_there_and_goes_on(tmp_path: Path, undisturbed: bytes) -> None:

@@ -45,6 +45,14 @@ if __name__ == "__main__":
         app()
 """
 
+CLUSTER = """
+import ray, sys
+ray.init(address="local", num_cpus=1, object_store_memory=80 << 20, include_dashboard=False, log_to_driver=False)
+print(ray.get_runtime_context().gcs_address, flush=True)
+sys.stdin.read()
+ray.shutdown()
+"""
+
 
 class Silent:
     """A `Watch` that shows nothing."""
@@ -134,6 +142,29 @@ def test_workers_that_are_killed_write_the_bytes_of_one_undisturbed_process(
     timings = [json.loads(line) for line in (tmp_path / "run" / TIMINGS).read_text().splitlines()]
     assert [one["id"] for one in timings if one["attempts"] > 1] == [source.at]
     assert len({one["worker"] for one in timings}) == 2
+
+
+def test_the_workers_of_a_cluster_in_another_folder_find_relative_paths(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if find_spec("ray") is None:
+        pytest.skip("Ray is not installed: pip install moonhand[ray]")
+    for name, value in {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 64, "RAY_USAGE_STATS_ENABLED": "0"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(data.parent)
+    cluster = subprocess.Popen(
+        [sys.executable, "-c", CLUSTER], cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert cluster.stdout is not None
+        address = cluster.stdout.readline().strip()
+        more = ("--executor", "ray", "--ray", address, "--workers", "1", "--device", "cpu", "--limit", "2", "--json")
+        with run_program(Path(data.name), tmp_path / "run", tmp_path, *more) as driver:
+            told, _ = driver.communicate()
+    finally:
+        cluster.communicate()
+    outcomes = json.loads(told)["outcomes"]
+    assert outcomes["hit"] + outcomes["wrong"] == 2
 
 
 def test_twenty_kills_change_no_byte(data: Path, undisturbed: bytes, tmp_path: Path) -> None:

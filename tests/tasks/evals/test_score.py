@@ -278,9 +278,9 @@ def test_the_command_scores_a_file_of_points_and_writes_a_result_folder(tmp_path
     twice = scored(*flags, "--out", tmp_path / "out")
     assert (twice.exit_code, "has a manifest.json already" in twice.stderr) == (2, True)
     shown = scored(*flags)
-    assert shown.stdout == ""
-    assert "4 of 6 right: 66.67 %" in shown.stderr
-    assert "as the mean of the 6 cells of platform x ui_type" in shown.stderr
+    assert shown.stderr == ""
+    assert "4 of 6 right: 66.67 %" in shown.stdout
+    assert "as the mean of the 6 cells of platform x ui_type" in shown.stdout
 
 
 @pytest.mark.parametrize(

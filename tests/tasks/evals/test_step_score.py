@@ -265,3 +265,16 @@ def test_rows_that_cannot_be_judged_are_all_named_at_once(tmp_path: Path) -> Non
     assert "not 4 numbers" in said[2][1]
     with pytest.raises(BadSuite, match=r"no \*\.json"):
         open_agentnetbench(tmp_path)
+
+
+def test_a_number_too_long_for_a_float_and_a_picture_elsewhere_are_problems_of_their_rows(tmp_path: Path) -> None:
+    far, good = true_click(10**400, 0.1), true_click(0.1, 0.1)
+    (tmp_path / "private.png").write_bytes(b"")
+    steps = [step(1, far), step(2, good, image="../../private.png"), step(3, good, image=str(tmp_path / "private.png"))]
+    with pytest.raises(BadSuite) as caught:
+        open_agentnetbench(write_suite(tmp_path / "bad", steps=steps))
+    said = [(problem.row, problem.said) for problem in caught.value.problems]
+    assert [row for row, _ in said] == [1, 2, 3]
+    assert said[0][1].startswith("position of click is [1000")
+    assert said[0][1].endswith("..., not 2 numbers")
+    assert all("leads out of the suite's folder" in each for _, each in said[1:])

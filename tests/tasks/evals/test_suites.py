@@ -234,9 +234,10 @@ def test_own_rows_may_have_polygons_refusals_axes_of_their_own_and_a_convention_
     ]  # fmt: skip
     write(tmp_path / "rows.json", {"boxes": "xywh_px", "samples": rows})
     (tmp_path / "lines").mkdir()
-    lines = [{"boxes": "xywh_px"}, *({**row, "image": f"../{row['image']}"} for row in rows[:1]), *rows[1:]]
+    lines = [{"boxes": "xywh_px"}, *rows]
     (tmp_path / "lines" / "rows.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n", encoding="utf-8")
     picture(tmp_path / "lines" / "b.png")
+    picture(tmp_path / "lines" / "shots" / "a.png")
     suite = open_suite("own", tmp_path)
     assert [sample.id for sample in suite.samples] == ["one", "rows/2", "rows/3"]
     assert suite.samples[0].answer == BoxAnswer(10, 10, 30, 20)

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import threading
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -16,7 +21,8 @@ from moonhand.tasks.console import with_plain_errors
 from moonhand.tasks.errors import BadRequest
 from moonhand.tasks.evals.engine_source import EngineSource
 from moonhand.tasks.evals.prediction import Prediction
-from moonhand.tasks.evals.report.sweep_page import accuracy_range, cost_scale, write_sweep
+from moonhand.tasks.evals.report.sweep_labels import Spot, labels
+from moonhand.tasks.evals.report.sweep_page import accuracy_range, cost_scale, sweep_plot, write_sweep
 from moonhand.tasks.evals.sample import BoxAnswer, GroundingSample, Suite
 from moonhand.tasks.evals.score import Result, score
 from moonhand.tasks.evals.sweep import Cell, CellResult, against, cells_of, front, parse_grid, source_of, sweep_json
@@ -138,6 +144,29 @@ def test_the_plot_table_and_page_say_the_same(tmp_path: Path) -> None:
     assert "<b>suite" not in html
 
 
+def test_the_first_slow_sample_does_not_decide_what_a_cell_costs() -> None:
+    slow = result([True] * 5, 0.1)
+    timings = (replace(slow.timings[0], model_s=9.0), *slow.timings[1:])
+    cell = CellResult(cell=Cell({}), result=replace(slow, timings=timings), against_first=against(slow, slow))
+    assert cell.cost_s == pytest.approx(0.1)
+
+
+def test_the_front_lies_on_top_and_labels_hide_nothing() -> None:
+    told = sweep_json("mine", made((10, 1.0), *[(10, 1.0 + 0.001 * number) for number in range(1, 9)], (2, 5.0)))
+    drawn = ElementTree.fromstring(sweep_plot(told))
+    circles = [each.attrib["class"] for each in drawn.iter("circle")]
+    assert circles[-1] == "best"
+    assert len(circles) == 10
+    numbers = [each.text for each in drawn.iter("text") if each.attrib["class"] == "said"]
+    assert {"1", "10"} <= set(numbers)
+    assert len(numbers) < 10
+    boxes = [label.box for label in labels([Spot(n, 100 + 9.0 * n, 50, on_front=n == 3) for n in range(12)])]
+    assert len(boxes) > 2
+    for number, one in enumerate(boxes):
+        for other in boxes[:number]:
+            assert one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]
+
+
 def test_scales_hold_what_they_show() -> None:
     (low, high), ticks, is_log = cost_scale([0.02, 4.0])
     assert is_log
@@ -192,6 +221,31 @@ def test_a_sweep_runs_every_cell_and_goes_on_where_it_was(
     }
     lines = {path.parent.name: len(path.read_text().splitlines()) for path in before if path.name == "timings.jsonl"}
     assert lines == dict.fromkeys(folders, 4) | {folders[0]: 6}
+
+
+def test_a_sweep_that_is_stopped_says_what_is_kept(suite_folder: Path, middle_checkpoint: Path, tmp_path: Path) -> None:
+    app = typer.Typer()
+    app.command()(with_plain_errors(sweep))
+    out = tmp_path / "out"
+
+    def stop_after_a_row() -> None:
+        while not any(path.stat().st_size for path in out.glob("*/predictions.jsonl")):
+            time.sleep(0.001)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    watcher = threading.Thread(target=stop_after_a_row, daemon=True)
+    watcher.start()
+    limits = ",".join(str(limit) for limit in range(4, 16))
+    arguments = [
+        *("own", "--data", str(suite_folder), "--model", str(middle_checkpoint), "--device", "cpu"),
+        *("--dtype", "float32", "--grid", f"patch-limit={limits}", "--out", str(out), "--json"),
+    ]
+    left = CliRunner().invoke(app, arguments)
+    watcher.join(timeout=10)
+    assert left.exit_code == 130
+    rows = sum(len(path.read_text().splitlines()) for path in out.glob("*/predictions.jsonl"))
+    assert json.loads(left.stdout) == {"stopped": True, "done": rows, "total": 48, "out": str(out)}
+    assert f"stopped: {rows} of 48 rows are in {out}; to go on: moonhand" in left.stderr.replace("\n", " ")
 
 
 def test_a_profile_that_there_is_not_is_refused_before_any_work(suite_folder: Path, tmp_path: Path) -> None:

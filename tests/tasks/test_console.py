@@ -1,0 +1,47 @@
+"""What all commands share: who is to blame for a file that cannot be written, and errors that nobody expected."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from moonhand.tasks.console import CannotWrite, make_folder, write_file
+from moonhand.tasks.errors import BadRequest
+
+BROKEN = """
+import sys
+import typer
+from moonhand.tasks.__main__ import main
+from moonhand.tasks.cli import app
+
+@app.command()
+def broken(as_json: bool = typer.Option(False, "--json")) -> None:
+    raise LookupError("nobody thought of this")
+
+sys.argv = ["moonhand", "broken", *sys.argv[1:]]
+main()
+"""
+
+
+def test_a_path_that_is_wrong_is_usage_and_a_disk_that_is_full_is_the_environment(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    for wrong in (tmp_path, tmp_path / "none" / "a.txt", tmp_path / "file" / "a.txt"):
+        with pytest.raises(BadRequest, match="name another place"):
+            write_file(wrong, b"words")
+    for taken in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(BadRequest, match="name another place"):
+            make_folder(taken)
+    if not Path("/dev/full").exists():
+        pytest.skip("only Linux has a disk that is always full")
+    with pytest.raises(CannotWrite, match="make room"):
+        write_file(Path("/dev/full"), b"words")
+
+
+def test_an_error_that_nobody_expected_is_json_too_where_asked() -> None:
+    told = subprocess.run([sys.executable, "-c", BROKEN, "--json"], capture_output=True, text=True, timeout=60)
+    assert told.returncode == 1
+    assert json.loads(told.stdout) == {"error": "LookupError: nobody thought of this"}
+    assert "Traceback" in told.stderr
