@@ -16,6 +16,7 @@ from ..console import TASK_FAILED, JsonFlag, people, print_json
 if TYPE_CHECKING:
     from .suites.assemble import Examined
 
+MISSING = "missing picture"
 WIDTH = 200  # of a line in a file
 MOST_SHOWN = 200  # problems in the table; `--json` has them all
 BoxesFlag = Annotated[
@@ -75,6 +76,7 @@ def report_of(examined: Examined) -> dict[str, Any]:
         "sizes": dict(sizes.most_common()),
         "groups": {axis: dict(values.most_common()) for axis, values in axes.items()},
         "skipped": list(suite.skipped),
+        "kinds": dict(Counter(problem.kind.value for problem in examined.problems).most_common()),
         "problems": [problem.to_json() for problem in examined.problems],
     }
 
@@ -83,8 +85,12 @@ def _print(examined: Examined, data: Path) -> None:
     console = Console()
     if not console.is_terminal:
         console = Console(width=WIDTH)
+    from .suites.problems import by_kind
+
     told = report_of(examined)
     if examined.problems:
+        if len(examined.problems) > 1:
+            console.print(f"{len(examined.problems)} remarks: {by_kind(examined.problems)}\n", highlight=False)
         table = Table(box=None, pad_edge=False, header_style="bold")
         for column in ("file", "row", "id", "what", "said"):
             table.add_column(column, justify="right" if column == "row" else "left", overflow="fold")
@@ -109,6 +115,8 @@ def _print(examined: Examined, data: Path) -> None:
     notes = f", {told['notes']} notes" if told["notes"] else ""
     line = f"{told['rows']} rows, {told['good']} can be asked, {told['broken']} cannot{notes}"
     console.print(f"\n{escape(str(data))} is {state}: {line}", highlight=False, soft_wrap=True)
+    if told["rows"] and told["kinds"].get(MISSING) == told["rows"]:
+        console.print("every picture is missing: --no-images checks the annotations alone, as scoring needs them")
 
 
 def _counts(counts: dict[str, int], most: int = 12) -> str:

@@ -132,9 +132,7 @@ def compare_verdicts(
 
 def in_common(a: Mapping[str, Judged], b: Mapping[str, Judged]) -> tuple[dict[str, Judged], dict[str, Judged]]:
     """The rows that both were asked: none that one has not, or left out. BadRequest where there are none."""
-    asked = [
-        key for key, row in a.items() if key in b and Outcome.SKIPPED not in (row.outcome, b[key].outcome)
-    ]
+    asked = [key for key, row in a.items() if key in b and Outcome.SKIPPED not in (row.outcome, b[key].outcome)]
     if not asked:
         raise BadRequest("--common: there is no row that both A and B were asked")
     return {key: a[key] for key in asked}, {key: b[key] for key in asked}

@@ -42,9 +42,7 @@ def write_report(
     Where it cannot be written: `not_written`; each of the files is whole, the old one or the new.
     """
     manifest = read_manifest(folder)
-    predictions: dict[str, Prediction] = {}
-    for row in read_rows(folder / PREDICTIONS, prediction_of):
-        predictions.setdefault(row.id, row)
+    predictions = {row.id: row for row in read_rows(folder / PREDICTIONS, prediction_of)}  # the last of an id counts
     times = read_timings(folder / TIMINGS) if (folder / TIMINGS).exists() else {}
     return write_report_of(suite, predictions, manifest, out or folder, timings=times, gallery=gallery, heat=heat)
 

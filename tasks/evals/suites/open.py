@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -42,9 +43,10 @@ def open_suite(
     if broken and (not skip_bad or any(problem.is_of_file for problem in broken)):
         of_file = any(problem.is_of_file for problem in broken)
         leave = "" if of_file else ", --skip-bad leaves these rows out and counts them as wrong"
-        raise BadSuite(name, broken, f"`moonhand eval check {name} --data {folder}` tells all{leave}")
+        raise BadSuite(name, broken, f"`{to_check(name, folder, boxes, needs_images)}` tells all{leave}")
     if not examined.suite.samples:
-        raise BadRequest(f"{folder} has no row of {name} that can be asked: moonhand eval check {name} --data {folder}")
+        check = to_check(name, folder, boxes, needs_images)
+        raise BadRequest(f"{folder} has no row of {name} that can be asked: `{check}`")
     return examined.suite
 
 
@@ -80,6 +82,13 @@ def examine(
     return replace(examined, suite=replace(examined.suite, drawn=_is_drawn(folder)))
 
 
+def to_check(name: str, folder: Path, boxes: str | None, needs_images: bool) -> str:
+    """The command that names every problem that was met."""
+    words = ["moonhand", "eval", "check", name, "--data", str(folder)]
+    words += [] if boxes is None else ["--boxes", boxes]
+    return shlex.join(words if needs_images else [*words, "--no-images"])
+
+
 def suite_info(name: str) -> SuiteInfo:
     """What is known of a suite of clicks. BadRequest for another name."""
     clicks = {info.name: info for info in known_suites() if info.asks == "clicks"}
@@ -87,7 +96,12 @@ def suite_info(name: str) -> SuiteInfo:
         return clicks[name]
     other = next((info for info in known_suites() if info.name == name), None)
     if other is not None:
-        raise BadRequest(f"{name} has no rows of single clicks, it asks for {other.asks}: see `moonhand eval list`")
+        command = (
+            f"moonhand eval episodes {name}"
+            if other.asks == "episodes"
+            else f"moonhand eval score {name} --annotations DIR --predictions FILE"
+        )
+        raise BadRequest(f"{name} has no rows of single clicks, it asks for {other.asks}: `{command}`")
     raise BadRequest(f"there is no suite {name!r}: it is one of {', '.join(clicks)}")
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -81,13 +82,19 @@ class Problem:
         }
 
 
+def by_kind(problems: Iterable[Problem]) -> str:
+    """How many there are of each sort, most first: "1272 missing picture, 1 outside the picture"."""
+    return ", ".join(f"{num} {kind.value}" for kind, num in Counter(each.kind for each in problems).most_common())
+
+
 class BadSuite(BadRequest):
     """A suite has rows that cannot be asked or judged; `problems` names every one, notes among them left out."""
 
     def __init__(self, suite: str, problems: Sequence[Problem], advice: str) -> None:
         self.problems = tuple(problem for problem in problems if not problem.is_note)
         count = len(self.problems)
-        lines = [f"{suite} has {count} problem{'s' if count != 1 else ''}:"]
+        kinds = f" ({by_kind(self.problems)})" if count > SHOWN else ""
+        lines = [f"{suite} has {count} problem{'s' if count != 1 else ''}{kinds}:"]
         lines += [f"  {problem}" for problem in self.problems[:SHOWN]]
         if count > SHOWN:
             lines.append(f"  ... and {count - SHOWN} more")

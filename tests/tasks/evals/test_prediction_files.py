@@ -32,6 +32,7 @@ def suite_of(num: int = 4, size: Size = WIDE) -> Suite:
         GroundingSample(
             id=f"row {number}",
             image=Path(f"/there/shot{number}.png"),
+            image_name=f"shot{number}.png",
             size=size,
             instruction=f"open {number // 2}",  # two samples ask for the same
             answer=RefusalAnswer() if number == num - 2 else BoxAnswer(10, 20 * number, 50, 20 * number + 20),
