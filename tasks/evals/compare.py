@@ -112,8 +112,8 @@ def compare_verdicts(
             if keys
         )
         raise BadRequest(
-            f"A has {len(a)} rows and B has {len(b)}, not the same ones ({told}): score both on all of them, or compare "
-            "the rows that both were asked with --common"
+            f"A has {len(a)} rows and B has {len(b)}, not the same ones ({told}): score both on all of them, or give "
+            "--common, to compare the rows that both were asked"
         )
     changes = [Change(row, b[key]) for key, row in a.items()]
     named: dict[str, dict[str, list[Change]]] = {}

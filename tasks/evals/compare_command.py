@@ -84,9 +84,10 @@ def compare(
     else:
         if common:
             people().print(
-                f"over the {len(one.rows)} rows that both were asked: {alone[0]} more of A and {alone[1]} more of B are "
-                "not looked at",
+                f"over the {len(one.rows)} rows that both were asked: {alone[0]} more of A and {alone[1]} more of B "
+                "are not looked at",
                 highlight=False,
+                soft_wrap=True,
             )
         _show(a, b, comparison, None if show_all else SHOWN)
 

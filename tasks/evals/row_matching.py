@@ -25,8 +25,9 @@ SHOWN: Final = 5  # names in a message
 def match_rows(rows: Sequence[Row], suite: Suite, source: str) -> tuple[list[GroundingSample | None], str]:
     """The sample of each row, None for one that the suite left out, and in words how they were found.
 
-    By id; else by instruction with the image's name and box, as far as row and suite have them; else by order, where there are as
-    many rows as samples. BadRequest for rows that fit no sample, or several, and for two rows about one sample.
+    By id; else by instruction with the image's name and box, as far as row and suite have them; else by order, where
+    there are as many rows as samples. BadRequest for rows that fit no sample, or several, and for two rows about one
+    sample.
     """
     found, how = (
         _by_id(rows, suite, source)
@@ -180,8 +181,8 @@ def _by_order(rows: Sequence[Row], suite: Suite, source: str) -> Found:
     if elsewhere := _elsewhere(rows, whole, suite):
         raise BadRequest(
             f"{source}: its rows have neither an id nor an instruction, and in the order of {suite.name} "
-            f"{_several(elsewhere, 'row names', 'rows name')} another sample's picture: {_some(elsewhere)}. Give each row "
-            "the id of its sample"
+            f"{_several(elsewhere, 'row names', 'rows name')} another sample's picture: {_some(elsewhere)}. Give each "
+            "row the id of its sample"
         )
     return list(whole), "rows have neither ids nor instructions: they were matched BY THEIR ORDER"
 

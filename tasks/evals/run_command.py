@@ -6,7 +6,7 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -59,7 +59,9 @@ def run_eval(
     ray: Annotated[
         str | None, typer.Option("--ray", metavar="ADDRESS", help="A Ray cluster that is there, such as auto.")
     ] = None,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Ask the first N samples alone.")] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="Ask the first N samples that can be asked.")
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of replies that are drawn at random.")] = 0,
     threads: Annotated[
         int, typer.Option("--threads", min=1, help="CPU threads of one worker; another number, other last digits.")
@@ -105,7 +107,7 @@ def run_eval(
         choice = _Choice(
             executor=executor, workers=workers, ray=ray, limits=Limits(timeout_s=timeout_s, retries=retries)
         )
-        opened = _cut(open_suite(suite, data.absolute(), skip_bad=skip_bad, boxes=boxes), limit)
+        opened = open_suite(suite, data.absolute(), skip_bad=skip_bad, boxes=boxes).first(limit)
         asked_as = None if profile is None else find_profile(profile)
         source = _source(
             model,
@@ -203,10 +205,6 @@ def _places(threads: int, *, on_gpu: bool) -> int:
     from ...model.planned import num_devices
 
     return max(1, num_devices() if on_gpu else (os.cpu_count() or 1) // threads)
-
-
-def _cut(suite: Suite, limit: int | None) -> Suite:
-    return suite if limit is None else replace(suite, samples=suite.samples[:limit], skipped=())
 
 
 def _unless_broken_off(run: Callable[[], Ended]) -> Ended | None:

@@ -108,7 +108,7 @@ class Suite:
         return self if limit is None else replace(self, samples=self.samples[:limit], skipped=())
 
     def without(self, skipped: tuple[str, ...]) -> Suite:
-        """With these rows left out, where they are all that were left out already and samples besides; else as it is."""
+        """With these rows left out, where they are those left out already and samples besides; else as it is."""
         more = set(skipped).difference(self.skipped)
         if not more or not {*self.skipped} < {*skipped} or not more <= {sample.id for sample in self.samples}:
             return self

@@ -171,7 +171,7 @@ def score_predictions(
 def suite_asked(
     name: str, path: Path, annotations: Path | None, images: Path | None, *, skip_bad: bool, boxes: str | None
 ) -> tuple[Suite, int | None, list[str]]:
-    """`suite_for`, with the limit and the rows left out of the run that the predictions are of, and a word about that."""
+    """`suite_for`, cut to what the run of the predictions was asked; the limit of that; and a word about it."""
     from .prediction_files import PREDICTIONS
     from .report.opening import run_suite, suite_of_run
     from .run_folder import MANIFEST, read_manifest
@@ -183,7 +183,10 @@ def suite_asked(
     told = run_suite(manifest) if manifest.get("suite") else {}
     limit, skipped = told.get("limit"), told.get("skipped")
     if told.get("name") != name or (limit is None and not skipped):
-        return suite_for(name, path, annotations, skip_bad=skip_bad, boxes=boxes), None, []
+        suite = suite_for(name, path, annotations, skip_bad=skip_bad, boxes=boxes)
+        if boxes is None and told.get("files") == suite.files and told["boxes"] not in ("", suite.boxes):
+            suite = suite_of_run(folder, annotations)  # whose boxes somebody said how to read
+        return suite, None, []
     suite = suite_of_run(folder, annotations, boxes=boxes)
     if limit is None:
         return suite, None, [f"{len(suite.skipped)} broken rows are left out, as the run did, and count as not right"]

@@ -26,7 +26,9 @@ def sweep(
     ],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="A folder for the runs, the plot and the tables.")],
     model: ModelFlag = "nano",
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Ask the first N samples alone.")] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="Ask the first N samples that can be asked.")
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of replies that are drawn at random.")] = 0,
     threads: Annotated[int, typer.Option("--threads", min=1, help="CPU threads of the model's arithmetic.")] = 1,
     device: DeviceFlag = "auto",
@@ -41,8 +43,6 @@ def sweep(
     Each combination is a run of its own below --out, which `eval report` and `eval compare` read; the same command goes
     on after any interruption. Beside them: sweep.html, sweep.svg, sweep.png, sweep.md and sweep.json.
     """
-    from dataclasses import replace
-
     from ...model.remote_address import is_remote
     from ..training.interrupt import until_interrupted
     from .engine_source import EngineSource
@@ -59,9 +59,7 @@ def sweep(
     if dtype != "auto" and "dtype" in axes:
         raise BadRequest("--dtype and --grid dtype=.. say the same thing twice: leave one out")
     cells = cells_of(axes)
-    opened = open_suite(suite, data, skip_bad=skip_bad, boxes=boxes)
-    if limit is not None:
-        opened = replace(opened, samples=opened.samples[:limit], skipped=())
+    opened = open_suite(suite, data, skip_bad=skip_bad, boxes=boxes).first(limit)
     base = EngineSource(model=model, device=device, dtype=dtype, seed=seed, threads=threads)
     with people().status(f"{len(cells)} runs of {len(opened.samples)} samples"):
         planned = plan(cells, opened, base, limit)

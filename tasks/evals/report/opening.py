@@ -13,27 +13,24 @@ from ..sample import Suite
 
 
 def suite_of_run(folder: Path, data: Path | None, *, boxes: str | None = None) -> Suite:
-    """Read from `data` as the manifest says: the same files, the same rows left out, and cut as the run was. `boxes` overrules it.
+    """Read from `data` as the manifest says: the same files, the same rows left out, and cut as the run was.
+
+    `boxes` overrules it.
 
     BadRequest where the folder is no run, the files, the convention of their boxes or the rows left out are others than
     the run's, or nobody said where they are.
     """
-    from ..suites.boxes import Convention
-    from ..suites.open import examine
-
     told = run_suite(read_manifest(folder))
     name = told["name"]
     if data is None:
         raise BadRequest(f"--data DIR: where is the suite {name} that {folder} is about? As for `moonhand eval run`")
     wanted, boxes, skipped = told["files"], boxes or told["boxes"], told["skipped"]
-    suite = as_asked(examine(name, data, needs_images=False).suite, told)
+    suite = _read(name, data, boxes, needs_images=False)
     if wanted and (other := sorted(file for file in wanted if suite.files.get(file) != wanted[file])):
         raise BadRequest(f"{data} holds another {name} than the run's: {', '.join(other)} differs or is missing")
-    if boxes in list(Convention) and suite.boxes != boxes:  # which somebody said, then
-        suite = as_asked(examine(name, data, needs_images=False, boxes=boxes).suite, told)
+    suite = as_asked(suite, told)
     if not _has_answers(suite, folder, told["limit"]):  # rows without their pictures are broken for a run alone
-        again = suite.boxes if suite.boxes in list(Convention) else None
-        suite = as_asked(examine(name, data, boxes=again).suite, told)
+        suite = as_asked(_read(name, data, boxes, needs_images=True), told)
     if boxes and suite.boxes != boxes:
         raise BadRequest(
             f"{folder} was judged with boxes as {boxes}, and in {data} they are {suite.boxes or 'in none'}: are other "
@@ -44,6 +41,17 @@ def suite_of_run(folder: Path, data: Path | None, *, boxes: str | None = None) -
             f"{folder} left {len(skipped)} broken rows out, and {len(suite.skipped)} of {data} are broken, or other "
             f"ones: `moonhand eval check {name} --data {data}` names them"
         )
+    return suite
+
+
+def _read(name: str, data: Path, boxes: str | None, *, needs_images: bool) -> Suite:
+    """With this convention of its boxes, said where it would not be recognised."""
+    from ..suites.boxes import Convention
+    from ..suites.open import examine
+
+    suite = examine(name, data, needs_images=needs_images).suite
+    if boxes in list(Convention) and suite.boxes != boxes:
+        suite = examine(name, data, needs_images=needs_images, boxes=boxes).suite
     return suite
 
 

@@ -85,7 +85,7 @@ def test_all_problems_of_a_suite_are_gathered_and_the_first_twenty_shown(tmp_pat
         open_suite("own", write(tmp_path, rows))
     assert len(refused.value.problems) == 60  # a row tells all that is wrong with it
     said = str(refused.value)
-    assert said.startswith("own has 60 problems:\n")
+    assert said.startswith("own has 60 problems (30 empty instruction, 30 bad field):\n")
     assert said.count("\n  rows.json") == SHOWN
     assert "... and 40 more" in said
     assert "--skip-bad" in said
@@ -250,3 +250,22 @@ def test_the_list_is_a_table_and_json() -> None:
     assert "1,581" in said
     told = json.loads(run("list", "--json")[1])["suites"]
     assert {info["name"]: info["rows"] for info in told}["screenspot-v2"] == 1272
+
+
+def test_hints_name_the_command_that_works_and_repeat_its_flags(tmp_path: Path) -> None:
+    folder = write(tmp_path, [GOOD | {"bbox": [60, 10, 10, 40]}])
+    with pytest.raises(BadSuite, match=r"moonhand eval check own --data .* --boxes xyxy_px --no-images` tells all"):
+        open_suite("own", folder, boxes="xyxy_px", needs_images=False)
+    with pytest.raises(BadRequest, match="`moonhand eval episodes miniwob`"):
+        open_suite("miniwob", folder)
+    with pytest.raises(BadRequest, match="`moonhand eval score agentnetbench --annotations DIR --predictions FILE`"):
+        open_suite("agentnetbench", folder)
+
+
+def test_a_folder_without_pictures_is_summed_up_first_and_no_images_is_named(tmp_path: Path) -> None:
+    rows = [GOOD | {"id": f"r{n}", "image": f"gone{n}.png", "instruction": f"go {n}"} for n in range(3)]
+    code, told = run("check", "own", "--data", write(tmp_path, [*rows, rows[0]]))
+    assert code == 1
+    assert told.startswith("6 remarks: 4 missing picture, 1 duplicate id, 1 same question\n")
+    assert "every picture is missing: --no-images checks the annotations alone" in told
+    assert json.loads(run("check", "own", "--data", tmp_path, "--json")[1])["kinds"]["missing picture"] == 4

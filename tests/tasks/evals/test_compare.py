@@ -151,6 +151,36 @@ def test_runs_of_the_first_samples_alone_are_compared_over_those(tmp_path: Path,
     assert (told["n"], told["only_a"], told["only_b"]) == (5, 1, 1)
 
 
+def test_a_whole_and_a_limited_run_are_compared_over_what_both_were_asked(tmp_path: Path, annotations: Path) -> None:
+    a, b = folder(tmp_path / "a", annotations, {1, 7}), folder(tmp_path / "b", annotations, {2})
+    manifest = json.loads((b / "manifest.json").read_text())
+    manifest["suite"] |= {"limit": 5, "samples": 5}
+    (b / "manifest.json").write_text(json.dumps(manifest))
+    for name in ("predictions.jsonl", "verdicts.jsonl"):
+        lines = (b / name).read_text().splitlines(keepends=True)
+        (b / name).write_text("".join(lines[:5]))
+    for flags in ((), ("--annotations", annotations)):
+        refused = compared(a, b, *flags, "--json")
+        assert refused.exit_code == 2
+        assert "A has 12 rows and B has 5" in (said := json.loads(refused.stdout)["error"])
+        assert "--common" in said
+        told = json.loads(compared(a, b, *flags, "--common", "--json").stdout)
+        assert (told["n"], told["only_a"], told["only_b"]) == (5, 1, 1)
+        assert told["common"] == {"n": 5, "only_a": 7, "only_b": 0}
+    assert "over the 5 rows that both were asked: 7 more of A and 0 more of B" in compared(a, b, "--common").stderr
+
+
+def test_a_page_goes_over_a_page_and_over_nothing_else(tmp_path: Path, annotations: Path) -> None:
+    a, page = folder(tmp_path / "a", annotations, {1}), tmp_path / "page.html"
+    assert [compared(a, a, "--html", page, "--json").exit_code for _ in range(2)] == [0, 0]
+    for kept in (annotations, tmp_path / "theirs.html"):
+        before = kept.read_bytes() if kept.exists() else b"<!doctype html><title>mine</title>"
+        kept.write_bytes(before)
+        refused = compared(a, a, "--html", kept, "--json")
+        assert (refused.exit_code, kept.read_bytes()) == (2, before)
+        assert "is no page of moonhand's: it is kept" in json.loads(refused.stdout)["error"]
+
+
 def test_many_changed_rows_are_cut_for_people_unless_all_are_asked_for(tmp_path: Path, annotations: Path) -> None:
     from moonhand.tasks.evals import compare_command
 

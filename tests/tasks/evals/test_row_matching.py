@@ -134,3 +134,44 @@ def test_a_row_that_asks_what_no_row_of_the_suite_does_is_refused_with_broken_ro
     rows: list[Row] = [{"instruction": words, "point": [1, 1]} for words in ("click 0", "fly", "click 2")]
     with pytest.raises(BadRequest, match=r"1 row fits no sample of own .*'fly'"):
         read_file(written(tmp_path, rows), suite, PX)
+
+
+def pictured(folder: Path) -> Suite:
+    """Annotations without their pictures; all ask the same, of pictures in two folders that share their names."""
+    rows: list[Row] = [
+        {"img_filename": f"{place}/{n}.png", "img_size": [1000, 800], "instruction": "close", "bbox": [n, 9, n + 9, 30]}
+        for place in ("mac", "windows")
+        for n in range(3)
+    ]
+    (folder / "rows.json").write_text(json.dumps({"boxes": "xyxy_px", "samples": rows}), encoding="utf-8")
+    return open_suite("own", folder / "rows.json", needs_images=False)
+
+
+def test_a_row_is_of_the_picture_that_it_names_where_no_picture_is_there(tmp_path: Path) -> None:
+    suite = pictured(tmp_path)
+    assert [sample.image for sample in suite.samples] == [None] * 6
+    rows: list[Row] = [
+        {"img_filename": f"shots\\{sample.image_name}", "instruction": "close", "point": [n, 5]}
+        for n, sample in enumerate(suite.samples)
+    ]
+    for shuffled in (rows[::-1], rows[3:] + rows[:3]):
+        found = read_file(written(tmp_path, shuffled), suite, PX).predictions
+        assert [found[sample.id].point for sample in suite.samples] == [Point(n, 5) for n in range(6)]
+    other: list[Row] = [{**row, "img_filename": f"mac/{n + 7}.png"} for n, row in enumerate(rows)]
+    with pytest.raises(BadRequest, match="6 rows fit no sample of own by image"):
+        read_file(written(tmp_path, other), suite, PX)
+
+
+def test_ids_and_order_do_not_count_where_rows_name_the_pictures_of_other_samples(tmp_path: Path) -> None:
+    suite = pictured(tmp_path)
+    turned = (*suite.samples[1:], suite.samples[0])
+    rows: list[Row] = [
+        {"id": sample.id, "image": other.image_name, "point": [1, 1]}
+        for sample, other in zip(suite.samples, turned, strict=True)
+    ]
+    with pytest.raises(
+        BadRequest, match=r"6 rows have the id of one sample and the picture of another: .*:1 \(1.png\)"
+    ):
+        read_file(written(tmp_path, rows), suite, PX)
+    with pytest.raises(BadRequest, match=r"in the order of own 6 rows name another sample's picture"):
+        read_file(written(tmp_path, [{"image": row["image"], "point": [1, 1]} for row in rows]), suite, PX)

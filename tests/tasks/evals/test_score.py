@@ -283,6 +283,20 @@ def test_the_command_scores_a_file_of_points_and_writes_a_result_folder(tmp_path
     assert "as the mean of the 6 cells of platform x ui_type" in shown.stdout
 
 
+def test_verdicts_go_over_verdicts_and_over_nothing_else(tmp_path: Path) -> None:
+    annotations, predictions = annotated(tmp_path / "suite"), tmp_path / "theirs.json"
+    predictions.write_text(json.dumps([{"instruction": "open web 1", "point": [150, 60]}]))
+    flags = ("screenspot-v2", "--annotations", annotations, "--predictions", predictions, "--coordinates", "px")
+    for _ in range(2):
+        assert scored(*flags, "--verdicts", tmp_path / "verdicts.jsonl", "--json").exit_code == 0
+    write_predictions(tmp_path / "predictions.jsonl", [Prediction(id="web/1", point=HIT)])
+    for kept in (predictions, annotations / "screenspot_web_v2.json", tmp_path / "predictions.jsonl"):
+        before = kept.read_bytes()
+        refused = scored(*flags, "--verdicts", kept, "--json")
+        assert (refused.exit_code, kept.read_bytes()) == (2, before)
+        assert "holds no verdicts: it is kept" in json.loads(refused.stdout)["error"]
+
+
 @pytest.mark.parametrize(
     ("flags", "said_so"),
     [

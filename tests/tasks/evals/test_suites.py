@@ -372,3 +372,14 @@ def test_the_published_boxes_of_screenspot_v2_are_recognised_in_the_other_conven
     assert open_suite("screenspot-v2", tmp_path, needs_images=False).convention.startswith(f"{convention} (")
     wanted = boxes_of("screenspot-v2", published / "screenspot_v2", needs_images=False)
     assert boxes_of("screenspot-v2", tmp_path, needs_images=False) == [pytest.approx(box) for box in wanted]
+
+
+@pytest.mark.parametrize("name", ["screenspot-v2", "screenspot-pro", "osworld-g", "own"])
+def test_a_sample_keeps_the_name_of_its_picture_where_that_is_not_there(tmp_path: Path, name: str) -> None:
+    row = {"image_path" if name == "osworld-g" else "img_filename": "far/a.png", "img_size": [200, 100], "id": "a"}
+    row |= {"instruction": "go", "bbox": [10, 10, 60, 40], "box_type": "bbox", "ui_type": "icon", "group": "web"}
+    path = tmp_path / "screenspot_web_v2.json"
+    path.write_text(json.dumps([row]), encoding="utf-8")
+    boxes = "xyxy_px" if name in ("own", "screenspot-v2") else None
+    (sample,) = open_suite(name, path, needs_images=False, boxes=boxes).samples
+    assert (sample.image, sample.image_name) == (None, "far/a.png")
