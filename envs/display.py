@@ -19,6 +19,7 @@ import Xlib.error
 from .errors import EnvError, NoDisplay
 from .geometry import Size
 from .secrets import without_secrets
+from .windows import wait_for_manager
 
 DEFAULT_SIZE = Size(1280, 720)
 START_LIMIT_S = 20.0
@@ -103,6 +104,7 @@ class VirtualDisplay:
                 if manager.poll() is not None or time.monotonic() > deadline_s:
                     raise NoDisplay(f"openbox did not start on {self.display}; run it by hand, or leave out wm=True")
                 time.sleep(0.02)
+            wait_for_manager(connection, START_LIMIT_S)  # it has its sign before it hears of windows
         finally:
             with suppress(Xlib.error.ConnectionClosedError):
                 connection.close()

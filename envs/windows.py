@@ -57,8 +57,8 @@ def focused_class(connection: Any) -> str:
     return ""
 
 
-def wait_for_manager(connection: Any) -> None:
-    """Until the window manager has done what it was told before, where one answers within MANAGER_LIMIT_S."""
+def wait_for_manager(connection: Any, limit_s: float = MANAGER_LIMIT_S) -> None:
+    """Until the window manager has done what it was told before, where one answers in time."""
     ask, answer = (connection.intern_atom(name) for name in ("_NET_REQUEST_FRAME_EXTENTS", "_NET_FRAME_EXTENTS"))
     root = connection.screen().root
     supported = root.get_full_property(connection.intern_atom("_NET_SUPPORTED"), X.AnyPropertyType)
@@ -66,7 +66,7 @@ def wait_for_manager(connection: Any) -> None:
         return
     window = root.create_window(0, 0, 1, 1, 0, X.CopyFromParent, event_mask=X.PropertyChangeMask)
     question = event.ClientMessage(window=window, client_type=ask, data=(32, [0] * 5))
-    end_s, ask_at_s = time.monotonic() + MANAGER_LIMIT_S, 0.0
+    end_s, ask_at_s = time.monotonic() + limit_s, 0.0
     while window.get_full_property(answer, X.AnyPropertyType) is None and (now_s := time.monotonic()) < end_s:
         if now_s >= ask_at_s:  # again: one that is just starting hears nothing
             root.send_event(question, event_mask=X.SubstructureRedirectMask | X.SubstructureNotifyMask)
