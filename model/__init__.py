@@ -29,12 +29,15 @@ if TYPE_CHECKING:
         BadGrammar,
         BadImage,
         BadTokenizer,
+        Cancelled,
         ContextTooLong,
+        MissingExtra,
         ModelError,
         NoDevice,
         NoRemote,
         NotEnoughDisk,
         NotEnoughMemory,
+        QueueFull,
     )
     from .generation import Generation
     from .grammar import Grammar, remote_fields
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
     from .remote import RemoteConfig, RemoteEngine, RemoteWarning, open_remote
     from .remote_http import HttpConfig
     from .sampling import SamplingConfig
+    from .scheduler import Scheduler, SchedulerConfig, SchedulerCounts, Ticket
     from .tokenizer import StreamDecoder, Tokenizer, write_tiktoken_model
     from .weights import load_model, load_weights, save_checkpoint
     from .writing import GeneratedToken
@@ -55,6 +59,7 @@ _HOME = {
     "BadGrammar": "errors",
     "BadImage": "errors",
     "BadTokenizer": "errors",
+    "Cancelled": "errors",
     "ContextTooLong": "errors",
     "Engine": "engine",
     "EngineConfig": "engine",
@@ -69,6 +74,7 @@ _HOME = {
     "KimiVLConfig": "config",
     "LatentCache": "kv_cache",
     "Message": "chat",
+    "MissingExtra": "errors",
     "ModelCounts": "counts",
     "ModelError": "errors",
     "NoDevice": "errors",
@@ -76,13 +82,18 @@ _HOME = {
     "NotEnoughDisk": "errors",
     "NotEnoughMemory": "errors",
     "Picture": "chat",
+    "QueueFull": "errors",
     "RemoteConfig": "remote",
     "RemoteEngine": "remote",
     "RemoteWarning": "remote",
     "SamplingConfig": "sampling",
+    "Scheduler": "scheduler",
+    "SchedulerConfig": "scheduler",
+    "SchedulerCounts": "scheduler",
     "StreamDecoder": "tokenizer",
     "TextConfig": "config",
     "Thinking": "chat",
+    "Ticket": "scheduler",
     "Tokenizer": "tokenizer",
     "VisionConfig": "config",
     "image_transform": "image",
@@ -119,6 +130,7 @@ __all__ = [
     "BadGrammar",
     "BadImage",
     "BadTokenizer",
+    "Cancelled",
     "ContextTooLong",
     "Engine",
     "EngineConfig",
@@ -133,6 +145,7 @@ __all__ = [
     "KimiVLConfig",
     "LatentCache",
     "Message",
+    "MissingExtra",
     "ModelCounts",
     "ModelError",
     "NoDevice",
@@ -140,13 +153,18 @@ __all__ = [
     "NotEnoughDisk",
     "NotEnoughMemory",
     "Picture",
+    "QueueFull",
     "RemoteConfig",
     "RemoteEngine",
     "RemoteWarning",
     "SamplingConfig",
+    "Scheduler",
+    "SchedulerConfig",
+    "SchedulerCounts",
     "StreamDecoder",
     "TextConfig",
     "Thinking",
+    "Ticket",
     "Tokenizer",
     "VisionConfig",
     "image_transform",

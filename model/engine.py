@@ -10,7 +10,6 @@ from functools import cached_property, partial
 from importlib import metadata, resources
 from importlib.util import find_spec
 from pathlib import Path
-from threading import Lock
 from typing import Any, get_args
 
 import torch
@@ -31,6 +30,7 @@ from .runtime import Step, TextRuntime
 from .sampling import SamplingConfig
 from .sight import Sight
 from .tokenizer import Tokenizer
+from .turns import Turns
 from .weights import load_model, weight_files
 from .writing import GeneratedToken
 
@@ -100,7 +100,7 @@ class Engine:
         self.prefixes = None if settings.prefix_cache_bytes is None else PrefixCache(settings.prefix_cache_bytes)
         features = None if settings.feature_cache_bytes is None else FeatureCache(settings.feature_cache_bytes)
         self.sight = Sight(model, features, patches_per_pass=settings.patches_per_pass)
-        self._answering = Lock()
+        self.turns = Turns()  # whose turn it is to run the model
 
     def transform(self, width_px: int, height_px: int) -> ImageTransform:
         """How a screenshot of this size maps to what the model sees."""
@@ -123,7 +123,7 @@ class Engine:
         Every request gets the same sampling and the same seed, so it is answered as it would be alone, but for what
         rounding another order of sums brings. Raises BadImage and ContextTooLong before any work.
         """
-        with self._answering:
+        with self.turns:
             replies = Replies(self, requests, sampling or SamplingConfig())
             for _ in replies:
                 pass
@@ -197,10 +197,6 @@ def load(
     such word. Everything that can be refused is refused before a weight is read: NoDevice, BadConfig, BadTokenizer,
     BadCheckpoint, NotEnoughMemory.
     """
-    if is_remote(path):
-        raise BadConfig(
-            f"{path} is a server's address, and no folder with weights: this needs a model that is loaded here"
-        )
     folder = checkpoint_folder(path)
     chosen_device = device_for(device)
     chosen_dtype = _dtype(dtype, chosen_device)
@@ -212,8 +208,16 @@ def load(
 
 
 def checkpoint_folder(path: str | Path) -> Path:
-    """The folder that a `--model` flag names: a checkpoint's, or the package's own for `nano`."""
-    return Path(str(resources.files("moonhand.model") / "nano")) if path == "nano" else Path(path)
+    """The folder that a `--model` flag names: a checkpoint's, or the package's own for `nano`. BadConfig for none."""
+    if path == "nano":
+        return Path(str(resources.files("moonhand.model") / "nano"))
+    if is_remote(path):
+        raise BadConfig(
+            f"{path} is a server's address, and no folder with weights: this needs a model that is loaded here"
+        )
+    if not Path(path).is_dir():
+        raise BadConfig(f"{path} is no folder: give 'nano', the folder of a checkpoint, or openai:URL#NAME")
+    return Path(path)
 
 
 def decode_step(model: KimiVL) -> Step | None:
@@ -270,8 +274,21 @@ def device_for(device: str | torch.device = "auto") -> torch.device:
     if chosen.type not in ("cpu", "cuda"):
         raise NoDevice(f"device {chosen} is not supported: give auto, cpu, cuda or cuda:N")
     if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
-        raise NoDevice(f"device {chosen} is not there: torch sees {torch.cuda.device_count()} CUDA devices")
+        raise NoDevice(_no_cuda(chosen))
     return chosen
+
+
+def _no_cuda(device: torch.device) -> str:
+    """What to do where torch sees no such device: it was built without CUDA, or sees fewer."""
+    if torch.version.cuda is None:
+        return (
+            f"device {device} is not there: torch {torch.__version__} is built without CUDA. Leave the device out "
+            "(--device, device=), or install a torch built for CUDA (https://pytorch.org/get-started/locally)"
+        )
+    return (
+        f"device {device} is not there: torch sees {torch.cuda.device_count()} CUDA devices. Leave the device out "
+        "(--device, device=), or look with nvidia-smi for what the driver sees"
+    )
 
 
 def _dtype(dtype: str | torch.dtype, device: torch.device) -> torch.dtype:

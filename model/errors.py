@@ -9,7 +9,10 @@ ModelError
     NotEnoughDisk    a checkpoint to be written would not fit its disk, or could not be written
     ContextTooLong   the prompt and the reply asked for do not fit the model's context
     NoDevice         the device or dtype asked for is not available here
+    QueueFull        more requests wait for their turn than a scheduler keeps
+    Cancelled        a request was given up before its reply was whole
     BadGrammar       a grammar that is none, allows no text at all, or cannot be sent to a server
+    MissingExtra     a package that an extra of moonhand brings is not installed
     NoRemote         a server: not there, not serving the model, refusing the key, giving up, answering nonsense
         RemoteRefused    it does not take the request (status 400 to 499)
         RemoteTimedOut   no reply within the time allowed
@@ -47,11 +50,26 @@ class BadImage(ModelError):
 
 
 class ContextTooLong(ModelError):
-    """The request would pass the model's last position; raised before any work is done."""
+    """The request would pass the model's last position; raised before any work is done.
+
+    `problem` is what is too long; `remedy`, in the words of whoever raises it, what to do about that.
+    """
+
+    def __init__(self, problem: str, remedy: str = "") -> None:
+        super().__init__(f"{problem}: {remedy}" if remedy else problem)
+        self.problem = problem
 
 
 class NoDevice(ModelError):
     """The device or number format asked for does not work on this machine."""
+
+
+class QueueFull(ModelError):
+    """Too many requests wait already; none of this one's work was begun. Ask again later."""
+
+
+class Cancelled(ModelError):
+    """The request was cancelled, or who was to answer it closed."""
 
 
 class BadGrammar(ModelError, ValueError):
@@ -60,6 +78,10 @@ class BadGrammar(ModelError, ValueError):
 
 class NoRemote(ModelError):
     """The server at an `openai:` address does not answer as it should; the message names the address and what to do."""
+
+
+class MissingExtra(ModelError):
+    """A package that is installed with an extra is not there; the message has the command."""
 
 
 class RemoteRefused(NoRemote):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable
 from functools import cached_property
+from threading import Lock
 from typing import Any, TypeAlias, cast
 
 import llguidance
@@ -31,12 +32,16 @@ OPEN, CLOSE = THINK_OPEN.encode(), THINK_CLOSE.encode()
 
 
 class Grammars:
-    """Grammars compiled for one vocabulary. The last `keep` are kept; what the vocabulary itself costs is paid once."""
+    """Grammars compiled for one vocabulary. The last `keep` are kept; what the vocabulary itself costs is paid once.
+
+    Several threads may ask for guides.
+    """
 
     def __init__(self, tokenizer: Tokenizer, *, keep: int = KEPT_GRAMMARS) -> None:
         self._tokenizer = tokenizer
         self._keep = keep
         self._matchers: OrderedDict[Grammar, llguidance.LLMatcher] = OrderedDict()
+        self._compiling = Lock()
 
     def __len__(self) -> int:
         return len(self._matchers)
@@ -45,8 +50,10 @@ class Grammars:
         """For one reply; None where nothing has to be watched. BadGrammar where no reply could follow the grammar."""
         if sampling.grammar is None and sampling.thinking_tokens is None:
             return None
-        answer = None if sampling.grammar is None else self._matcher(sampling.grammar)
-        return Guide(self._words, answer, stops, thinks=sampling.may_think, budget=sampling.thinking_tokens)
+        with self._compiling:
+            answer = None if sampling.grammar is None else self._matcher(sampling.grammar)
+            words = self._words
+        return Guide(words, answer, stops, thinks=sampling.may_think, budget=sampling.thinking_tokens)
 
     def _matcher(self, grammar: Grammar) -> llguidance.LLMatcher:
         """At the grammar's beginning, for one reply alone."""

@@ -136,7 +136,7 @@ def _canvas(
     picture: npt.NDArray[np.uint8] | Image.Image, config: ImageConfig
 ) -> tuple[npt.NDArray[np.uint8], ImageTransform]:
     """The picture in RGB, shrunk to the patch limit and padded to whole merge groups, uint8 [H, W, 3]."""
-    image = _to_rgb(picture)
+    image = _picture(picture)
     transform = image_transform(image.width, image.height, config)
     resized = (transform.resized_width_px, transform.resized_height_px)
     if resized != image.size:
@@ -167,12 +167,32 @@ def _not_blank(canvas_HWC: npt.NDArray[np.uint8], config: ImageConfig, levels: i
     return kept if len(kept) else np.zeros(1, np.int64)
 
 
-def _to_rgb(picture: npt.NDArray[np.uint8] | Image.Image) -> Image.Image:
-    """RGB first, so that one rule holds for every mode: 16-bit is scaled, transparency is laid on white.
+def to_rgb(image: Image.Image) -> Image.Image:
+    """A picture of any mode in RGB: 16 bits scaled to 8, transparency laid on white, CMYK as Pillow has it.
 
-    The published processor converts last, which differs for palette and transparent pictures only (nearest-neighbour
-    resize, black under transparency); a screenshot is neither.
+    ValueError for floating point. The published processor converts after it has shrunk, which differs for palette and
+    transparent pictures only (nearest-neighbour resize, black under transparency); a screenshot is neither.
     """
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    if image.mode.startswith("I"):
+        grey_HW = np.asarray(image).astype(np.int64) >> 8
+        return Image.fromarray(grey_HW.clip(0, 255).astype(np.uint8)).convert("RGB")
+    if image.mode == "F":
+        raise ValueError("a floating-point picture has no agreed range: convert it to 8 bits first")
+    if is_transparent(image):
+        rgba = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+    return image.convert("RGB")
+
+
+def is_transparent(image: Image.Image) -> bool:
+    """Whether parts of it may be; "a" is Pillow's word for an alpha that the colours are multiplied by."""
+    return "A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info
+
+
+def _picture(picture: npt.NDArray[np.uint8] | Image.Image) -> Image.Image:
+    """In RGB, before all else, so that one rule holds for every mode. BadImage for none and an empty one."""
     if isinstance(picture, np.ndarray):
         if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
             raise BadImage(f"a screenshot is a uint8 array [height, width, 3], got {picture.dtype} {picture.shape}")
@@ -181,14 +201,7 @@ def _to_rgb(picture: npt.NDArray[np.uint8] | Image.Image) -> Image.Image:
         return Image.fromarray(np.ascontiguousarray(picture))
     if picture.width < 1 or picture.height < 1:
         raise BadImage(f"the picture is {picture.width}x{picture.height} px: nothing to see")
-    if picture.mode == "RGB":
-        return picture
-    if picture.mode.startswith("I;16") or picture.mode == "I":
-        grey_HW = np.asarray(picture).astype(np.int64)
-        return Image.fromarray((grey_HW >> 8).clip(0, 255).astype(np.uint8)).convert("RGB")
-    if picture.mode == "F":
-        raise BadImage("a floating-point picture has no agreed range: convert it to 8 bits first")
-    if "A" in picture.getbands() or "transparency" in picture.info:
-        rgba = picture.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
-    return picture.convert("RGB")
+    try:
+        return to_rgb(picture)
+    except ValueError as error:
+        raise BadImage(f"the picture cannot be seen: {error}") from error

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from .errors import NoRemote, RemoteRefused, RemoteTimedOut
+from .errors import MissingExtra, NoRemote, RemoteRefused, RemoteTimedOut
 from .remote_address import RemoteAddress
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class HttpClient:
         try:
             import httpx2
         except ImportError as error:
-            raise NoRemote("a server is asked through httpx2: pip install 'moonhand[remote]'") from error
+            raise MissingExtra("a server is asked through httpx2: pip install 'moonhand[remote]'") from error
         self._address, self._config = address, config
         self._key = key_for(address)
         self._client = httpx2.Client(

@@ -177,6 +177,8 @@ def _server(
                 cast("Mapping[str, Any]", started).get("grammar_backend") if isinstance(started, dict) else None,
             )
             return "sglang", _text(told.get("version")), "sglang-llguidance" if knows_lark else "sglang"
+        case "moonhand":
+            return "moonhand", _text(_told(client, f"{address.root}/version").get("version")), "vllm"
         case _:
             return "openai", None, "openai"
 

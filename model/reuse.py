@@ -57,6 +57,28 @@ class PrefixCache:
         the rest of a picture), then `put` it. An entry of which the prompt shares less than half stays here, and the
         caller gets a copy of that part. None where nothing known begins the same.
         """
+        found = self._longest(keys)
+        if found is None:
+            return None
+        index, count = found
+        known, cache = self._entries.pop(index)
+        if 2 * count < len(known):
+            self._entries.append((known, cache))
+            return cache.grown(count, keep=count), count
+        cache.truncate(0, count)
+        return cache, count
+
+    def look(self, keys: Sequence[Key]) -> tuple[LatentCache, int] | None:
+        """The same, but the cache stays here, with all it holds: copy the first so many tokens of it at once."""
+        found = self._longest(keys)
+        if found is None:
+            return None
+        index, count = found
+        self._entries.append(self._entries.pop(index))
+        return self._entries[-1][1], count
+
+    def _longest(self, keys: Sequence[Key]) -> tuple[int, int] | None:
+        """Which entry begins most like this prompt, and how many of its tokens are worth reusing."""
         self.lookups += 1
         keys = list(keys)
         index, count = -1, 0
@@ -69,12 +91,7 @@ class PrefixCache:
             return None
         self.hits += 1
         self.reused_tokens += count
-        known, cache = self._entries.pop(index)
-        if 2 * count < len(known):
-            self._entries.append((known, cache))
-            return cache.grown(count, keep=count), count
-        cache.truncate(0, count)
-        return cache, count
+        return index, count
 
     def put(self, keys: Sequence[Key], cache: LatentCache) -> None:
         """Keep a cache of one row, whose tokens have these keys; it must not be written to any more.
@@ -115,6 +132,9 @@ class FeatureCache:
 
     def __len__(self) -> int:
         return len(self._features)
+
+    def __contains__(self, digest: bytes) -> bool:
+        return digest in self._features
 
     def get(self, digest: bytes) -> Tensor | None:
         """Features [T, D] of a picture seen before; not to be written to."""

@@ -59,6 +59,11 @@ class TextRuntime:
         default = 1 if model.config.quantization is None else 32
         self._few_tokens = default if few_tokens is None else few_tokens
 
+    @property
+    def few_tokens(self) -> int:
+        """Up to so many tokens in a row are read in decode steps."""
+        return 1 if self._step is None else self._few_tokens
+
     def step(self, x_BD: Tensor, cache: LatentCache, rows: Sequence[int]) -> Tensor:
         """Logits [B, V] fp32 after one more token in each of `rows`, from embeddings [B, D]; valid until the next."""
         if self._step is not None and len(rows) <= self._step.max_rows:

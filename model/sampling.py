@@ -12,8 +12,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from .errors import ModelError
-
 if TYPE_CHECKING:
     from .grammar import Grammar
 
@@ -23,8 +21,8 @@ class SamplingConfig:
     """How a reply is drawn and when it ends. Temperature 0 is greedy; `stop_ids` None is the family's own stops.
 
     `watch_ids` are tokens whose probability is wanted at every step, whether they are chosen or not, and behind them
-    the tokens that the texts of `watch` begin with. A reply ends before the first of the texts in `stop`, thought or
-    answer.
+    the tokens that the texts of `watch` begin with. `top_logprobs` is how many of the likeliest tokens are told at each
+    step. A reply ends before the first of the texts in `stop`, thought or answer.
 
     The answer follows `grammar`. Where the checkpoint `thinks`, a thought may come before it, written freely; without
     that the grammar holds from the first token. `thinking_tokens` is the most tokens of a thought: then its end is
@@ -38,6 +36,7 @@ class SamplingConfig:
     stop_ids: frozenset[int] | None = None
     watch_ids: tuple[int, ...] = ()
     watch: tuple[str, ...] = ()
+    top_logprobs: int = 0
     stop: tuple[str, ...] = ()
     grammar: Grammar | None = None
     thinks: bool | None = None  # None: where a `thinking_tokens` is given
@@ -50,6 +49,8 @@ class SamplingConfig:
             raise ValueError(f"top_p must lie in (0, 1], got {self.top_p}")
         if self.max_new_tokens < 1:
             raise ValueError(f"max_new_tokens must be >= 1, got {self.max_new_tokens}")
+        if self.top_logprobs < 0:
+            raise ValueError(f"top_logprobs must be >= 0, got {self.top_logprobs}")
         if isinstance(self.stop, str) or not all(self.stop):
             raise ValueError(f"stop is a tuple of texts, none of them empty, got {self.stop!r}")
         if isinstance(self.watch, str) or not all(self.watch):
@@ -67,7 +68,7 @@ class SamplingConfig:
 
 def choose(
     logits_NV: Tensor,
-    config: SamplingConfig,
+    configs: Sequence[SamplingConfig],
     generators: Sequence[torch.Generator],
     *,
     penalty_NV: Tensor | None = None,
@@ -75,28 +76,38 @@ def choose(
 ) -> list[tuple[int, float]]:
     """For each row the next id and its log-probability under the model's own distribution (temperature 1, no cut).
 
-    Where `penalty_NV` is -inf nothing is chosen, and temperature and top-p are those of the others; the
-    log-probability knows nothing of it. A row whose id is `given` draws nothing. Draws are made on the CPU, each row
-    with its own CPU generator, so a seed means the same on every device and in any company.
+    Each row has its own config; where its logits are not finite, the log-probability is NaN. Nothing is chosen where
+    `penalty_NV` is -inf, and temperature and top-p are those of the others; the log-probability knows nothing of it. A
+    row whose id is `given` draws nothing. Draws are made on the CPU, each row with its own CPU generator, so a seed
+    means the same on every device and in any company.
     """
     given = given or [None] * len(logits_NV)
     logprobs_NV = logits_NV.float().log_softmax(-1)
     ranked_NV = logprobs_NV if penalty_NV is None else _add(logprobs_NV, penalty_NV)
-    if config.temperature == 0:
-        ids_N = ranked_NV.argmax(-1)
-    else:
-        drawn = [
-            torch.zeros(1, dtype=torch.int64) if token is not None else _draw(ranked_V, config, generator)
-            for ranked_V, token, generator in zip(ranked_NV.cpu(), given, generators, strict=True)
-        ]
-        ids_N = torch.cat(drawn).to(logits_NV.device)
-    if any(token is not None for token in given):
-        told = torch.tensor([-1 if token is None else token for token in given], device=ids_N.device)
-        ids_N = torch.where(told < 0, ids_N, told)
-    logprobs_N = logprobs_NV.gather(-1, ids_N[:, None])[:, 0].tolist()
-    if not all(map(math.isfinite, logprobs_N)):
-        raise ModelError(_NOT_FINITE)
-    return list(zip(ids_N.tolist(), logprobs_N, strict=True))
+    ids = [
+        told if told is not None else -1 if config.temperature > 0 else int(best)
+        for told, config, best in zip(given, configs, ranked_NV.argmax(-1).tolist(), strict=True)
+    ]
+    drawing = [row for row, token in enumerate(ids) if token < 0]
+    for row, ranked_V in zip(drawing, ranked_NV[drawing].cpu() if drawing else (), strict=True):
+        ids[row] = _draw(ranked_V, configs[row], generators[row])
+    ids_N1 = torch.tensor(ids, device=logits_NV.device)[:, None]
+    logprobs_N: list[float] = logprobs_NV.gather(-1, ids_N1.clamp(0))[:, 0].tolist()
+    return [
+        (token, logprob if token >= 0 and math.isfinite(logprob) else math.nan)
+        for token, logprob in zip(ids, logprobs_N, strict=True)
+    ]
+
+
+def likeliest(logits_V: Tensor, total: Tensor, count: int) -> tuple[tuple[int, float], ...]:
+    """The ids of so many tokens, best first, and their log-probabilities, `total` being the logits' logsumexp in fp32.
+
+    Fewer where the vocabulary is smaller; a token that no reply may hold (-inf) is none of them.
+    """
+    best_K, ids_K = logits_V.topk(min(count, len(logits_V)))
+    logprobs_K: list[float] = (best_K.float() - total).tolist()
+    ids: list[int] = ids_K.tolist()
+    return tuple((token, logprob) for token, logprob in zip(ids, logprobs_K, strict=True) if logprob > -math.inf)
 
 
 def penalties(words_NW: npt.NDArray[np.int32], vocab_size: int, device: torch.device) -> Tensor:
@@ -123,14 +134,12 @@ def _add(logprobs_NV: Tensor, penalty_NV: Tensor) -> Tensor:
     return logprobs_NV + penalty_NV
 
 
-def _draw(ranked_V: Tensor, config: SamplingConfig, generator: torch.Generator) -> Tensor:
+def _draw(ranked_V: Tensor, config: SamplingConfig, generator: torch.Generator) -> int:
+    """A token; -1 where the numbers are not finite."""
     probabilities_V = (ranked_V / config.temperature).softmax(-1)
     if not bool(probabilities_V.isfinite().all()):
-        raise ModelError(_NOT_FINITE)
-    return torch.multinomial(_keep_top(probabilities_V, config.top_p), 1, generator=generator)
-
-
-_NOT_FINITE = "the logits are not finite: the weights are damaged, or fp16 overflows (load with dtype float32)"
+        return -1
+    return int(torch.multinomial(_keep_top(probabilities_V, config.top_p), 1, generator=generator))
 
 
 def _keep_top(probabilities_V: Tensor, top_p: float) -> Tensor:

@@ -37,6 +37,15 @@ class Sight:
                     self._cache.put(picture.digest, features_TD)
         return [known[picture.digest] for picture in pictures], set(fresh)
 
+    def knows(self, picture: PromptPicture) -> bool:
+        """Whether its features are there already."""
+        return self._cache is not None and picture.digest in self._cache
+
+    def forget(self) -> None:
+        """Every picture is new again."""
+        if self._cache is not None:
+            self._cache.clear()
+
     def _encode(self, pictures: Sequence[PromptPicture]) -> Sequence[Tensor]:
         weight = self._model.multi_modal_projector.linear_2.weight
         patches = [picture.patches for picture in pictures]

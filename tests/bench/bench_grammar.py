@@ -162,14 +162,14 @@ def token_cost(guide: Guide, token: int, logits_NV: torch.Tensor, sampling: Samp
     def choose_masked() -> Sequence[tuple[int, float]]:
         assert words is not None
         penalty_NV = penalties(words[None], logits_NV.shape[-1], logits_NV.device)
-        return choose(logits_NV, sampling, [], penalty_NV=penalty_NV)
+        return choose(logits_NV, [sampling], [torch.Generator()], penalty_NV=penalty_NV)
 
     def tell() -> list[int]:
         guide.consume(token)
         return guide.forced()
 
     mask_s, words = timed(guide.allowed)
-    unmasked_s, _ = timed(lambda: choose(logits_NV, sampling, []))
+    unmasked_s, _ = timed(lambda: choose(logits_NV, [sampling], [torch.Generator()]))
     return TokenCost(mask_s, unmasked_s, timed(choose_masked)[0], timed(tell)[0])
 
 

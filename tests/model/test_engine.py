@@ -331,6 +331,21 @@ def test_watched_tokens_are_told_with_their_probabilities_at_every_step(engine: 
     assert all(len(token.watched) == 2 and min(token.watched) >= 0 for token in watching)
 
 
+def test_the_likeliest_tokens_are_told_beside_each_as_the_whole_vocabulary_would_have_it(engine: Engine) -> None:
+    vocab_size = engine.tokenizer.vocab_size
+    every = tuple(range(vocab_size))
+    plain = engine.generate(ASK, SHORT).tokens
+    told = engine.generate(ASK, replace(SHORT, top_logprobs=5, watch_ids=every)).tokens
+    assert [token.id for token in told] == [token.id for token in plain]
+    assert [token.top for token in plain] == [()] * len(plain)
+    for token in told:
+        assert token.top[0] == (token.id, pytest.approx(token.logprob, abs=1e-5)), "greedy takes the best"
+        assert [math.exp(logprob) for _, logprob in token.top] == pytest.approx(sorted(token.watched)[:-6:-1], abs=1e-6)
+        assert [token.watched[one] for one, _ in token.top] == sorted(token.watched)[:-6:-1]
+    (most, *_) = engine.generate(ASK, replace(SHORT, top_logprobs=10**6)).tokens
+    assert len(most.top) == vocab_size - 1, "all but the placeholder of pictures"
+
+
 def test_a_calibration_beside_the_weights_is_read_with_them(folder: Path, tmp_path: Path) -> None:
     assert load(folder, device="cpu").calibration is None
     calibrated = tmp_path / "calibrated"

@@ -159,10 +159,11 @@ def test_temperature_and_top_p_are_those_of_what_is_allowed() -> None:
     penalty_NV = torch.tensor([[0.0, -math.inf, 0.0, 0.0, 0.0]])
     generator = torch.Generator().manual_seed(0)
     config = SamplingConfig(temperature=1.0, top_p=0.75)  # 0.3 and 0.1 are 80 % of what is left
-    drawn = [choose(logits_V, config, [generator], penalty_NV=penalty_NV)[0][0] for _ in range(2000)]
+    drawn = [choose(logits_V, [config], [generator], penalty_NV=penalty_NV)[0][0] for _ in range(2000)]
     assert set(drawn) == {0, 2}
     assert drawn.count(2) / 2000 == pytest.approx(0.75, abs=0.04)
-    assert choose(logits_V, SamplingConfig(), [generator], penalty_NV=penalty_NV)[0] == (2, pytest.approx(np.log(0.3)))
+    (greedy,) = choose(logits_V, [SamplingConfig()], [generator], penalty_NV=penalty_NV)
+    assert greedy == (2, pytest.approx(np.log(0.3)))
 
 
 def test_masks_are_the_same_on_every_device() -> None:
@@ -211,11 +212,11 @@ def test_forced_tokens_are_those_the_tokenizer_makes_of_the_text(nano: Engine) -
 def test_a_first_token_that_is_forced_keeps_its_numbers(nano: Engine) -> None:
     only_click = Grammar('start: "click(x=0." /[0-9]{3}/ ")"')
     watch = (nano.tokenizer.encode("refuse")[0],)
-    first, second = nano.generate(ASK, SamplingConfig(grammar=only_click, watch_ids=watch)).tokens[:2]
-    free = nano.generate(ASK, SamplingConfig(watch_ids=watch, max_new_tokens=1)).tokens[0]
+    first, second = nano.generate(ASK, SamplingConfig(grammar=only_click, watch_ids=watch, top_logprobs=3)).tokens[:2]
+    free = nano.generate(ASK, SamplingConfig(watch_ids=watch, top_logprobs=3, max_new_tokens=1)).tokens[0]
     assert first.forced
-    assert first.watched == free.watched
-    assert (second.forced, second.logprob, second.watched) == (True, None, ())
+    assert (first.watched, first.top) == (free.watched, free.top)
+    assert (second.forced, second.logprob, second.watched, second.top) == (True, None, (), ())
 
 
 @pytest.mark.parametrize("compiled", [True, False])

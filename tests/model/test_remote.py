@@ -21,9 +21,8 @@ import llguidance
 import numpy as np
 import pytest
 import torch
-from moonhand.agent import KimiPolicy, Target, locate
+from moonhand.agent import KimiPolicy, Target, default_viewport, locate
 from moonhand.agent.dialects import DIALECTS, whole_canvas
-from moonhand.agent.screen import default_viewport
 from moonhand.envs import Frame
 from moonhand.model import (
     BadConfig,

@@ -82,6 +82,21 @@ def test_what_was_taken_is_gone_until_it_is_put_back(tiny_config: KimiVLConfig) 
     assert (len(prefixes), prefixes.nbytes) == (0, 0)
 
 
+def test_a_look_finds_the_same_and_leaves_it_there(tiny_config: KimiVLConfig) -> None:
+    one = cache_of([1, 2, 3, 4], tiny_config).nbytes
+    prefixes = PrefixCache(2 * one, min_tokens=1)
+    for keys in ([1, 2, 3, 4], [5, 6, 7, 8]):
+        prefixes.put(keys, cache_of(keys, tiny_config))
+    for _ in range(2):
+        found = prefixes.look([1, 2, 3, 0])
+        assert found is not None
+        assert (held(found[0])[:3], found[1]) == (held(cache_of([1, 2, 3], tiny_config)), 3)
+    assert (len(prefixes), prefixes.lookups, prefixes.hits) == (2, 2, 2)
+    prefixes.put([9, 9, 9, 9], cache_of([9, 9, 9, 9], tiny_config))  # the one looked at was the last used
+    assert prefixes.look([1, 2, 3, 4, 0]) is not None
+    assert prefixes.look([5, 6, 7, 8, 0]) is None
+
+
 def test_a_long_entry_is_not_given_away_for_a_short_beginning(tiny_config: KimiVLConfig) -> None:
     prefixes = PrefixCache(PLENTY, min_tokens=1)
     long = list(range(20))

@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 import torch
-from moonhand.model import ModelError, SamplingConfig
-from moonhand.model.sampling import choose
+from moonhand.model import SamplingConfig
+from moonhand.model.sampling import choose, likeliest
 
 PROBABILITIES_V = torch.tensor([0.1, 0.5, 0.3, 0.06, 0.04])
 
 
 def _draw(config: SamplingConfig, times: int = 1) -> list[int]:
     generator = torch.Generator().manual_seed(config.seed)
-    return [choose(PROBABILITIES_V.log()[None], config, [generator])[0][0] for _ in range(times)]
+    return [choose(PROBABILITIES_V.log()[None], [config], [generator])[0][0] for _ in range(times)]
 
 
 def test_greedy_takes_the_likeliest() -> None:
@@ -45,21 +45,50 @@ def test_a_seed_repeats_its_draws() -> None:
 
 def test_the_log_probability_is_of_the_untempered_uncut_distribution() -> None:
     config = SamplingConfig(temperature=0.1, top_p=0.1)
-    ((token, logprob),) = choose(PROBABILITIES_V.log()[None] + 3, config, [torch.Generator()])
+    ((token, logprob),) = choose(PROBABILITIES_V.log()[None] + 3, [config], [torch.Generator()])
     assert token == 1
     assert logprob == pytest.approx(math.log(0.5))
+
+
+def test_the_likeliest_are_told_best_first_and_none_that_cannot_be_said() -> None:
+    logits_V = torch.cat([PROBABILITIES_V.log(), torch.tensor([float("-inf")])]) + 3
+    told = likeliest(logits_V, logits_V.logsumexp(-1), 3)
+    assert [token for token, _ in told] == [1, 2, 0]
+    assert [math.exp(logprob) for _, logprob in told] == pytest.approx([0.5, 0.3, 0.1])
+    assert len(likeliest(logits_V, logits_V.logsumexp(-1), 100)) == 5
+    with pytest.raises(ValueError, match="top_logprobs must be >= 0, got -1"):
+        SamplingConfig(top_logprobs=-1)
 
 
 def test_a_forbidden_token_is_never_drawn() -> None:
     logits_V = PROBABILITIES_V.log().index_fill(0, torch.tensor([1]), float("-inf"))
     generator = torch.Generator().manual_seed(0)
-    assert 1 not in {choose(logits_V[None], SamplingConfig(temperature=9.0), [generator])[0][0] for _ in range(200)}
+    assert 1 not in {choose(logits_V[None], [SamplingConfig(temperature=9.0)], [generator])[0][0] for _ in range(200)}
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
-def test_logits_that_are_not_numbers_are_an_error(temperature: float) -> None:
-    with pytest.raises(ModelError, match="not finite"):
-        choose(torch.tensor([[0.0, math.nan]]), SamplingConfig(temperature=temperature), [torch.Generator()])
+def test_a_row_whose_logits_are_not_numbers_has_no_log_probability_and_leaves_the_others_alone(
+    temperature: float,
+) -> None:
+    logits_NV = torch.tensor([[0.0, math.nan], [0.0, 9.0]])
+    config = SamplingConfig(temperature=temperature)
+    broken, sound = choose(logits_NV, [config, SamplingConfig()], [torch.Generator(), torch.Generator()])
+    assert math.isnan(broken[1])
+    assert sound == (1, pytest.approx(0, abs=1e-3))
+
+
+def test_every_row_is_drawn_by_its_own_config_and_generator() -> None:
+    configs = [SamplingConfig(temperature=t, top_p=p, seed=s) for t, p, s in ((0, 1, 0), (1, 0.79, 1), (5, 1, 2))]
+    together = [torch.Generator().manual_seed(config.seed) for config in configs]
+    alone = [torch.Generator().manual_seed(config.seed) for config in configs]
+    logits_NV = PROBABILITIES_V.log().expand(3, -1)
+    for _ in range(50):
+        found = choose(logits_NV, configs, together)
+        assert found == [
+            choose(logits_NV[:1], [config], [generator])[0] for config, generator in zip(configs, alone, strict=True)
+        ]
+        assert found[0][0] == 1
+        assert found[1][0] in {1, 2}
 
 
 @pytest.mark.parametrize(
