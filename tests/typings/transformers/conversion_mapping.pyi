@@ -1,0 +1,4 @@
+from typing import Any
+
+WeightConverter: Any
+register_checkpoint_conversion_mapping: Any

@@ -1,0 +1,4 @@
+from typing import Any
+
+Concatenate: Any
+MergeModulelist: Any
