@@ -46,6 +46,7 @@ from .actions import (
 from .dry_run import DryRunEnv
 from .env import Change, Effect, Env, Frame, check_on_screen, require_kind
 from .errors import (
+    CannotStart,
     DialogOpen,
     EnvError,
     MissingTool,
@@ -61,6 +62,7 @@ from .keys import MODIFIERS, NAMED_KEYS, Button, Modifier, key_name
 from .origins import OriginRules
 from .risk import RISK_WORDS, Risk, in_words, risks_of
 from .secrets import SecretLookup, find_secret, names_secrets
+from .shown_text import ReadableScreen, ShownPiece, ShownText
 from .surroundings import NOTHING_KNOWN, Element, Surroundings
 from .wording import action_points, describe
 
@@ -102,6 +104,7 @@ __all__ = [
     "BrowserConfig",
     "BrowserEnv",
     "Button",
+    "CannotStart",
     "Change",
     "Click",
     "CloseTab",
@@ -136,6 +139,7 @@ __all__ = [
     "Point",
     "PointOffScreen",
     "PressKeys",
+    "ReadableScreen",
     "Refuse",
     "Region",
     "Reload",
@@ -145,6 +149,8 @@ __all__ = [
     "SecretLookup",
     "SelectOption",
     "SetClipboard",
+    "ShownPiece",
+    "ShownText",
     "Size",
     "Surface",
     "Surroundings",

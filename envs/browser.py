@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from .actions import KINDS, UNTOUCHING, Action, AnswerDialog, CloseTab, SwitchTab, TypeText, Wait
 from .browser_config import BrowserConfig
@@ -21,14 +22,19 @@ from .kiosk import CLIPBOARD_KINDS, Kiosk
 from .launch import check_launch
 from .open_browser import OpenBrowser
 from .page_actions import takes_s
+from .page_text import PageText, dialog_words
 from .risk import Risk, risks_of
 from .secrets import names_secrets, pieces
 from .settle import Settled
+from .shown_text import ShownText
 from .surroundings import NOTHING_KNOWN, Surroundings
 from .wording import describe
 
 RISK_LIMIT_S = 2.0  # the longest look at what an action would set off
+SHOWN_LIMIT_S = 5.0  # at the words that a page shows: takes milliseconds, a second where there are very many
 SURROUNDINGS_LIMIT_S = 1.0  # at what lies at its place, for the record: takes milliseconds where the page answers
+
+T = TypeVar("T")
 
 
 class BrowserEnv:
@@ -130,6 +136,29 @@ class BrowserEnv:
             look = None
         words = browser.thread.dialogs.words
         return look or NOTHING_KNOWN if words is None else replace(look or NOTHING_KNOWN, dialog=words)
+
+    @property
+    def tells_text(self) -> bool:
+        return True
+
+    def shown_text(self) -> ShownText | None:
+        """The words that can be read on the page in front, or in the dialog that blocks it; secrets are masked.
+
+        None where the page does not tell within SHOWN_LIMIT_S, as one that is just loading.
+        """
+        browser, screen = self._open()
+        words = browser.thread.dialogs.words
+        if words is not None:
+            return dialog_words(words)
+        return _peek(browser, lambda text: text.shown(browser.tabs.front(), screen.extent.scale))
+
+    def value_at(self, point: Point) -> str | None:
+        """What the field at a place in px of the screenshot holds, or else the text that the element there shows.
+
+        None where nothing is told: of a password, of the page as a whole, of one that a dialog blocks.
+        """
+        browser, screen = self._open()
+        return _peek(browser, lambda text: text.value_at(browser.tabs.front(), point, screen.extent.scale))
 
     def evaluate(self, js: str) -> Any:
         """The value of a JavaScript expression in the page in front, to check its state."""
@@ -269,6 +298,15 @@ class BrowserEnv:
             raise EnvError("this BrowserEnv is not open: use it as `with BrowserEnv(config) as env:`")
         self._parts[0].thread.check()
         return self._parts
+
+
+def _peek(browser: OpenBrowser, look: Callable[[PageText], T | None]) -> T | None:
+    """What the page tells of its text; None where it takes too long, or a dialog comes between."""
+    text = browser.safety.text
+    try:
+        return None if text is None else browser.thread.peek(SHOWN_LIMIT_S, lambda: look(text))
+    except DialogOpen:
+        return None
 
 
 def _look_around(browser: OpenBrowser, action: Action, scale: float) -> Surroundings:

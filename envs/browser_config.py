@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 
 from .geometry import Size
 from .origins import OriginRules
+from .page_address import why_no_url
 from .page_dialogs import DialogPolicy
 from .secrets import SecretLookup, find_secret
 
@@ -50,6 +51,8 @@ class BrowserConfig:
             raise ValueError("a browser that runs already has its window: leave out the surface")
         if not self.device_scale > 0:
             raise ValueError(f"device_scale must be > 0, got {self.device_scale}")
+        if self.url and (why := why_no_url(self.url)):
+            raise ValueError(why)
         if self.url and (why := self.rules.why_not(self.url)):
             raise ValueError(f"the page to begin with ({self.url}) is {why}: allow its origin, or begin elsewhere")
         if not (self.settle_s >= 0 and self.timeout_s > 0):  # not a number is neither

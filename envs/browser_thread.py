@@ -17,6 +17,7 @@ from .errors import DialogOpen, PageGone
 from .page_dialogs import Dialogs
 
 CLOSE_LIMIT_S = 10.0
+AWAKE_S = 0.5  # Ctrl-C that the system gives to another thread wakes nobody: Python hears of it when this one wakes
 
 T = TypeVar("T")
 
@@ -55,9 +56,12 @@ class BrowserThread:
         deadline_s = time.monotonic() + limit_s
         while not future.done():
             awaited: list[Future[Any]] = [future, self.dialogs.opened]
-            if wait(awaited, deadline_s - time.monotonic(), FIRST_COMPLETED).done:
+            left_s = deadline_s - time.monotonic()
+            if wait(awaited, min(left_s, AWAKE_S), FIRST_COMPLETED).done:
                 if not future.done():
                     self._check_no_dialog()
+                continue
+            if left_s > AWAKE_S:
                 continue
             self._ended = f"the page did not answer for {limit_s:g} s at: {doing}; its browser was ended"
             self._kill()

@@ -6,7 +6,7 @@ import shutil
 import sys
 from pathlib import Path
 
-INSTALL_CHROMIUM = "playwright install chromium  (or, on Debian and Ubuntu: apt-get install -y chromium)"
+INSTALL_CHROMIUM = "python -m playwright install chromium  (or, on Debian and Ubuntu: apt-get install -y chromium)"
 
 _SHELLS = ("chromium-headless-shell", "chrome-headless-shell")  # start twice as fast, draw the same pixels
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome", "microsoft-edge")

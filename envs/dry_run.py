@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from .actions import UNTOUCHING, Action
 from .env import Effect, Env, Frame, check_on_screen, nothing_to_do, require_kind
+from .geometry import Point
 from .risk import Risk
+from .shown_text import ReadableScreen, ShownText
 from .surroundings import Surroundings
 from .wording import describe
 
@@ -40,6 +42,16 @@ class DryRunEnv:
 
     def surroundings(self, action: Action) -> Surroundings:
         return self._env.surroundings(action)
+
+    @property
+    def tells_text(self) -> bool:
+        return isinstance(self._env, ReadableScreen) and self._env.tells_text
+
+    def shown_text(self) -> ShownText | None:
+        return self._env.shown_text() if isinstance(self._env, ReadableScreen) else None
+
+    def value_at(self, point: Point) -> str | None:
+        return self._env.value_at(point) if isinstance(self._env, ReadableScreen) else None
 
     def close(self) -> None:
         self._env.close()

@@ -4,6 +4,7 @@ EnvError
 |-- NoDisplay          there is no X display to capture or touch
 |-- NoBrowser          there is no Chromium, or it does not start
 |-- MissingTool        a program that this action needs is not installed
+|-- CannotStart        a program that was to be started does not start, or shows nothing
 |-- Unreachable        the URL did not answer
 |-- PageGone           the page crashed, closed or stopped answering
 |-- PointOffScreen     an action points outside the screenshot
@@ -28,6 +29,10 @@ class NoBrowser(EnvError):
 
 class MissingTool(EnvError):
     """A program or font that is needed is not installed."""
+
+
+class CannotStart(EnvError):
+    """A program that was to be started does not start, or shows nothing; names the command and why."""
 
 
 class Unreachable(EnvError):

@@ -20,6 +20,8 @@ from .page_actions import PageActor
 from .page_dialogs import Dialogs
 from .page_downloads import Downloads
 from .page_network import grant, note_network
+from .page_nodes import PageNodes
+from .page_pointer import PagePointer
 from .page_rules import Credentials, enforce, log_in
 from .page_safety import PageSafety
 from .page_settle import PageSettler
@@ -109,8 +111,11 @@ class OpenBrowser:
             grant(context, config.permissions)
             self._downloads = Downloads(context, config.downloads, self.tabs.note, self.safety.secrets.mask_name)
             stack.callback(self._downloads.close)
-        self.safety.attach(context, self.tabs.session, self._use_clipboard)
-        self.actor = PageActor(launched.browser, self.tabs, self.view, config.rules, timeout_s=config.timeout_s)
+        nodes = PageNodes(self.tabs.session)
+        self.safety.attach(context, nodes, self.tabs.session, self._use_clipboard)
+        self.actor = PageActor(
+            launched.browser, self.tabs, self.view, config.rules, PagePointer(nodes), timeout_s=config.timeout_s
+        )
         stack.callback(self.actor.release)
 
     def _open_page(self) -> None:

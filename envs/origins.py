@@ -27,6 +27,7 @@ class Origins(NamedTuple):
     is_with_subdomains: bool = False
     port: int | None = None  # 0: the usual one of the scheme; None: all
     path: str = ""  # of files; one that ends in a slash holds all beneath it
+    is_any_host: bool = False  # of files: Chromium reads file://127.0.0.1/ and file://a.localhost/ from this machine
 
     def holds(self, place: Address) -> bool:
         if self.schemes and place.scheme not in self.schemes:
@@ -35,7 +36,7 @@ class Origins(NamedTuple):
             return False
         if self.path:
             is_beneath = self.path.endswith("/") and place.path.startswith(self.path)
-            return not place.host and (is_beneath or place.path == self.path)
+            return (not place.host or self.is_any_host) and (is_beneath or place.path == self.path)
         is_beneath = self.is_with_subdomains and place.host.endswith(f".{self.host}")
         return not self.host or place.host == self.host or is_beneath
 
@@ -99,7 +100,7 @@ def _parse(pattern: str, *, is_deny: bool) -> Origins:
     if pattern.lower().startswith("file:///"):
         place = parse_address(pattern)
         if place is not None:
-            return Origins(("file",), path=place.path)
+            return Origins(("file",), path=place.path, is_any_host=is_deny)
     match = _PATTERN.fullmatch(pattern)
     host = canonical_host(match["host"]) if match else None
     is_number = host is not None and re.fullmatch(r"\[.*|[\d.]+", host) is not None

@@ -47,17 +47,27 @@ from .geometry import Size
 from .origins import OriginRules
 from .page_controls import leave_full_screen, select_option, upload, use_clipboard
 from .page_input import PageHands
+from .page_pointer import PagePointer
 from .page_view import Extent, PageView
 from .settle import PATIENT_S, STILL_S, settle_pixels, wait_until_changed
 from .tabs import Tabs, first_line, send
-from .wording import describe
+from .wording import action_points, describe
 
 
 class PageActor:
     """Touches the tab in front. PlaywrightError, PageGone and Unreachable come out of its methods."""
 
-    def __init__(self, browser: Browser, tabs: Tabs, view: PageView, rules: OriginRules, *, timeout_s: float) -> None:
-        self._rules = rules
+    def __init__(
+        self,
+        browser: Browser,
+        tabs: Tabs,
+        view: PageView,
+        rules: OriginRules,
+        pointer: PagePointer,
+        *,
+        timeout_s: float,
+    ) -> None:
+        self._rules, self._pointer = rules, pointer
         self._browser, self._tabs, self._view, self._timeout_s = browser, tabs, view, timeout_s
         self._hands = PageHands(scale=1.0, viewport=Size(1, 1))
 
@@ -127,8 +137,11 @@ class PageActor:
                 Click() | Move() | Drag() | MouseDown() | MouseUp() | Scroll()
                 | TypeText() | PressKeys() | KeyDown() | KeyUp()
             ):  # fmt: skip
-                if not (isinstance(action, PressKeys) and action.keys == ("escape",) and leave_full_screen(page)):
-                    self._hands.send(page, action)
+                if isinstance(action, PressKeys) and action.keys == ("escape",) and leave_full_screen(page):
+                    return Done()
+                if isinstance(action, Click | MouseDown | Drag) and (points := action_points(action)):
+                    self._pointer.bring(page, css(points[0]))
+                self._hands.send(page, action)
             case Wait():
                 self._wait(page, action, seen)
             case GetClipboard() | SetClipboard():

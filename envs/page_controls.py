@@ -12,6 +12,7 @@ from playwright.sync_api import Error as PlaywrightError
 
 from .actions import GetClipboard, SelectOption, SetClipboard, Upload
 from .errors import UnsupportedAction
+from .page_frames import frames_with_documents
 from .page_values import VALUED, entry, listed, set_value
 from .tabs import send
 from .wording import describe
@@ -151,7 +152,7 @@ def upload(
 def leave_full_screen(page: Page) -> bool:
     """What Escape does in a window: end full screen and give the pointer back. False where there was neither."""
     was_in = False
-    for frame in page.frames:
+    for frame in frames_with_documents(page):
         with suppress(PlaywrightError):  # it is just loading, or goes
             was_in |= bool(frame.evaluate(LEAVE_JS))
     return was_in

@@ -17,6 +17,7 @@ from .actions import AnswerDialog
 from .dialog_picture import Answer, DialogInput, DialogPicture, DialogWords
 from .env import Done, Frame
 from .errors import DialogOpen, EnvError
+from .page_frames import frames_with_documents
 from .secrets import Secrets, names_secrets
 
 DialogPolicy = Literal["dismiss", "accept", "ask"]
@@ -136,7 +137,7 @@ class Dialogs:
         if page in self._silencing:  # it opened one more meanwhile
             return
         self._silencing.add(page)
-        for frame in page.frames:
+        for frame in frames_with_documents(page):
             with suppress(PlaywrightError):
                 frame.evaluate(SILENCE_JS)
         self._silencing.remove(page)

@@ -17,6 +17,7 @@ from .tabs import send
 
 WORLD = "moonhand"
 DEEPEST = 10  # frames in frames
+HAS_MOUSE_JS = "document.documentElement.matches(':hover')"
 FOCUSED_JS = """
 (() => {
   let found = document.activeElement;
@@ -49,6 +50,8 @@ class Node(NamedTuple):
         found = send(self.session, "DOM.resolveNode", backendNodeId=self.backend_id, executionContextId=context_id)[
             "object"
         ]
+        if "objectId" not in found:  # headless shells say so of what lies in another frame
+            raise PlaywrightError("the element is not in this frame")
         answer = send(
             self.session,
             "Runtime.callFunctionOn",
@@ -77,23 +80,16 @@ class PageNodes:
 
     def at(self, page: Page, place: tuple[float, float]) -> Node | None:
         """The topmost element at a place in CSS px of the view."""
-        session, (x, y) = self._session_of(page), place
-        for _ in range(DEEPEST):
-            view = send(session, "Page.getLayoutMetrics")["cssVisualViewport"]
-            x_page, y_page = int(x + view["pageX"]), int(y + view["pageY"])  # it counts from the document's corner
-            try:
-                # What a <use> shows lies in such a shadow.
-                hit = send(session, "DOM.getNodeForLocation", x=x_page, y=y_page, includeUserAgentShadowDOM=True)
-            except PlaywrightError as error:
-                if "No node found" in error.message:
-                    return None
-                raise
-            node = Node(session, hit["frameId"], hit["backendNodeId"], place[0] - x, place[1] - y)
-            inner = self._inside(page, node)
-            if inner is None:
-                return node
-            session, x, y = inner.session, x - inner.left, y - inner.top
-        return None
+        return list(self._down(page, place))[-1][1]
+
+    def has_mouse_at(self, page: Page, place: tuple[float, float]) -> bool:
+        """Whether the innermost frame there, of those in processes of their own, has the mouse; True without one."""
+        session, _ = list(self._down(page, place))[-1]
+        if session is self._session_of(page):
+            return True
+        frame_id = next(its_id for other, its_id in self._apart.values() if other is session)
+        world = world_of(session, frame_id)
+        return bool(send(session, "Runtime.evaluate", expression=HAS_MOUSE_JS, contextId=world)["result"].get("value"))
 
     def focus(self, page: Page) -> list[Node]:
         """What has the focus: the frames it lies in, from the outermost, and last the element. Empty for nothing."""
@@ -111,7 +107,7 @@ class PageNodes:
             if "frameId" not in described or described["nodeName"] == "HTML":
                 break
             frame_id = described["frameId"]
-            if (inner := self._session_of_frame(page, frame_id)) is not None:
+            if (inner := self.session_of_frame(page, frame_id)) is not None:
                 x, y = _corner(session, described["backendNodeId"])
                 session, left, top = inner, left + x, top + y
         return found
@@ -133,16 +129,38 @@ class PageNodes:
                 break
         return list(views.values())
 
+    def session_of_frame(self, page: Page, frame_id: str) -> CDPSession | None:
+        """Of a frame in a process of its own; None for all others."""
+        return next((session for session, its_id in self._sessions_apart(page) if its_id == frame_id), None)
+
+    def _down(self, page: Page, place: tuple[float, float]) -> Iterator[tuple[CDPSession, Node | None]]:
+        """The topmost element at a place of the page, then of the frame in another process that it shows, and so on."""
+        session, (x, y) = self._session_of(page), place
+        for _ in range(DEEPEST):
+            view = send(session, "Page.getLayoutMetrics")["cssVisualViewport"]
+            x_page, y_page = int(x + view["pageX"]), int(y + view["pageY"])  # it counts from the document's corner
+            try:
+                # What a <use> shows lies in such a shadow.
+                hit = send(session, "DOM.getNodeForLocation", x=x_page, y=y_page, includeUserAgentShadowDOM=True)
+            except PlaywrightError as error:
+                if "No node found" in error.message:
+                    yield session, None
+                    return
+                raise
+            node = Node(session, hit["frameId"], hit["backendNodeId"], place[0] - x, place[1] - y)
+            yield session, node
+            inner = self._inside(page, node)
+            if inner is None:
+                return
+            session, x, y = inner.session, x - inner.left, y - inner.top
+
     def _inside(self, page: Page, node: Node) -> View | None:
         """The view of the frame in another process that an element shows; None for all else."""
         described = send(node.session, "DOM.describeNode", backendNodeId=node.backend_id)["node"]
-        session = self._session_of_frame(page, described["frameId"]) if "frameId" in described else None
+        session = self.session_of_frame(page, described["frameId"]) if "frameId" in described else None
         if session is None:
             return None
         return View(session, *_corner(node.session, node.backend_id))
-
-    def _session_of_frame(self, page: Page, frame_id: str) -> CDPSession | None:
-        return next((session for session, its_id in self._sessions_apart(page) if its_id == frame_id), None)
 
     def _sessions_apart(self, page: Page) -> Iterator[tuple[CDPSession, str]]:
         for gone in [frame for frame in {*self._apart, *self._within} if frame.is_detached()]:

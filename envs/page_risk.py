@@ -102,7 +102,12 @@ class PageRisks:
             self.held.discard(action.key)
 
     def look(self, page: Page, action: Action, css: Callable[[Point], tuple[float, float]]) -> frozenset[Risk]:
-        """All risks of the action, on this page and by itself. What cannot be found out is none; never raises."""
+        """All risks of the action, on this page and by itself. What cannot be found out is none; never raises.
+
+        An address that the rules stand against has none: it is refused, whatever anybody says.
+        """
+        if isinstance(action, Navigate | NewTab) and action.url and self._rules.why_not(action.url):
+            return frozenset()
         risks = set(risks_of(action, self.held))
         match action:
             case Navigate() | NewTab() if action.url:

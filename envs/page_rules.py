@@ -36,7 +36,8 @@ RULES_JS = """
     if (origins.port !== null && port !== (origins.port || usual)) return false;
     if (origins.path) {
       const path = decodeURIComponent(at.pathname);
-      return !host && (path === origins.path || (origins.path.endsWith("/") && path.startsWith(origins.path)));
+      const isBeneath = origins.path.endsWith("/") && path.startsWith(origins.path);
+      return (!host || origins.is_any_host) && (path === origins.path || isBeneath);
     }
     return !origins.host || host === origins.host
       || (origins.is_with_subdomains && host.endsWith("." + origins.host));

@@ -16,6 +16,7 @@ from .page_posts import PagePosts
 from .page_risk import PageRisks
 from .page_secrets import PageSecrets
 from .page_surroundings import PageSurroundings
+from .page_text import PageText
 from .risk import Risk, risks_of
 from .secrets import Secrets, is_paste, names_secrets, pastes_selected
 from .surroundings import NOTHING_KNOWN, Surroundings
@@ -34,17 +35,22 @@ class PageSafety:
         self._page_secrets: PageSecrets | None = None
         self._clipboard: SecretClipboard | None = None
         self._surroundings: PageSurroundings | None = None
+        self.text: PageText | None = None
 
     def attach(
-        self, context: BrowserContext, session_of: Callable[[Page], CDPSession], use_clipboard: UseClipboard
+        self,
+        context: BrowserContext,
+        nodes: PageNodes,
+        session_of: Callable[[Page], CDPSession],
+        use_clipboard: UseClipboard,
     ) -> None:
         """Look into pages through their DevTools sessions from now on."""
-        nodes = PageNodes(session_of)
         self._risks = PageRisks(nodes, self._config.rules, PagePosts(context))
         self._risks.home = self._config.url
         self._clipboard = SecretClipboard(self.secrets, self._risks.is_elsewhere, use_clipboard)
         self._page_secrets = PageSecrets(self.secrets, nodes, self._risks, self._clipboard)
         self._surroundings = PageSurroundings(nodes, session_of, self.secrets)
+        self.text = PageText(nodes, session_of, self.secrets)
 
     def begin(self, page: Page) -> None:
         """This is the page on which the run begins: its site is where secrets belong."""

@@ -12,6 +12,7 @@ from playwright.sync_api import BrowserContext, Frame, Page, Request
 from playwright.sync_api import Error as PlaywrightError
 
 from .geometry import Region
+from .page_frames import frames_with_documents
 from .page_watch import WATCH_JS, WATCH_NAME
 from .settle import Settled
 
@@ -114,7 +115,7 @@ class PageSettler:
 
     def _look(self, page: Page) -> _Look:
         try:
-            main, *frames = page.frames
+            main, *frames = frames_with_documents(page)
             looks = [self._look_into(main)]
         except PlaywrightError:  # it navigates or closes: wait for the next document
             return _Look(0.0, QUIET_S, (("navigation", LOOK_S),), (), 0)

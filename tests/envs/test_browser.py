@@ -300,8 +300,8 @@ def test_a_url_that_does_not_answer_in_mid_run_leaves_the_environment_usable(boa
     assert board.evaluate("document.title") == "board"
 
 
-def test_a_page_that_closes_or_crashes_is_gone(chromium: str, serve: Serve) -> None:
-    config = BrowserConfig(url=serve(PAGES) + "/tab", viewport=VIEWPORT, executable=chromium)
+def test_a_page_that_closes_or_crashes_is_gone(whole_chromium: str, serve: Serve) -> None:
+    config = BrowserConfig(url=serve(PAGES) + "/tab", viewport=VIEWPORT, executable=whole_chromium)
     with BrowserEnv(config) as env:
         env.perform(Navigate(url="chrome://version"))
         with pytest.raises(PageGone, match="crashed"):

@@ -43,15 +43,16 @@ PAGES = {
 
 
 @pytest.fixture
-def running(chromium: str, serve: Serve, tmp_path: Path) -> Generator[tuple[str, str]]:
+def running(whole_chromium: str, serve: Serve, tmp_path: Path) -> Generator[tuple[str, str]]:
     """The address of a Chromium that somebody else started, and that of the page it shows.
 
-    For one test: a tab that it leaves hanging would keep a core busy for as long as the browser lives.
+    For one test: a tab that it leaves hanging would keep a core busy for as long as the browser lives. Debian's
+    headless shell is started by a script: to end that leaves the browser behind.
     """
     folder, url = tmp_path / "theirs", serve(PAGES)
     flags = ["--no-sandbox", "--headless", "--remote-debugging-port=0", f"--user-data-dir={folder}"]
     quiet = subprocess.DEVNULL
-    with subprocess.Popen([chromium, *flags, url], stdout=quiet, stderr=quiet) as process:
+    with subprocess.Popen([whole_chromium, *flags, url], stdout=quiet, stderr=quiet) as process:
         try:
             port = folder / "DevToolsActivePort"
             wait_for(lambda: port.exists() and port.read_text().count("\n") >= 1)
@@ -98,9 +99,11 @@ def test_where_nothing_listens_the_command_is_named() -> None:
         pytest.fail("the body must not start")
 
 
-def test_a_profile_and_a_storage_state_keep_what_a_page_wrote(chromium: str, serve: Serve, tmp_path: Path) -> None:
+def test_a_profile_and_a_storage_state_keep_what_a_page_wrote(
+    whole_chromium: str, serve: Serve, tmp_path: Path
+) -> None:
     url, state = serve(PAGES), tmp_path / "state.json"
-    kept = BrowserConfig(url=url, viewport=VIEWPORT, executable=chromium, user_data=tmp_path / "profile")
+    kept = BrowserConfig(url=url, viewport=VIEWPORT, executable=whole_chromium, user_data=tmp_path / "profile")
     with BrowserEnv(kept) as env:
         env.evaluate(REMEMBER)
         env.save_storage_state(state)
@@ -110,7 +113,7 @@ def test_a_profile_and_a_storage_state_keep_what_a_page_wrote(chromium: str, ser
     with BrowserEnv(kept) as env:
         assert env.observe().size == VIEWPORT
         assert env.evaluate(REMEMBERED) == ["who=me", "here"]
-    fresh = BrowserConfig(url=url, viewport=VIEWPORT, executable=chromium, storage_state=state)
+    fresh = BrowserConfig(url=url, viewport=VIEWPORT, executable=whole_chromium, storage_state=state)
     with BrowserEnv(fresh) as env:
         assert env.evaluate(REMEMBERED) == ["who=me", "here"]
     state.write_text("nothing")

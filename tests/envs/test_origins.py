@@ -143,6 +143,9 @@ def test_every_kind_of_pattern_holds_what_it_says() -> None:
         True,
         False,
     ]
+    by_host = [f"file://{host}/etc/passwd" for host in ("", "127.0.0.1", "[::1]", "a.localhost", "localhost.", "x")]
+    assert not any(OriginRules(deny=("file:///",)).allows(url) for url in by_host)
+    assert allows("file:///", *by_host) == [True, False, False, False, False, False]
     assert allows("data:", "data:text/html,x", "DATA:,x", "https://data/") == [True, True, False]
     assert allows("*", "data:,x", "https://evil.example:1/", "file:///x", "chrome://version") == [True] * 4
     idn = ("https://b\u00fccher.example/", "https://xn--bcher-kva.example/", "https://B\u00dcCHER.example/")

@@ -118,7 +118,7 @@ def test_a_window_and_a_deny_list(virtual_display: VirtualDisplay, chromium: str
 
 
 @pytest.mark.slow  # always: the same rules in a browser of our own
-def test_a_browser_that_was_running_already(chromium: str, home: str, evil: str, tmp_path: Path) -> None:
+def test_a_browser_that_was_running_already(whole_chromium: str, home: str, evil: str, tmp_path: Path) -> None:
     arguments = [
         "--headless",
         "--no-sandbox",
@@ -126,7 +126,9 @@ def test_a_browser_that_was_running_already(chromium: str, home: str, evil: str,
         f"--user-data-dir={tmp_path}",
         "about:blank",
     ]
-    with subprocess.Popen([chromium, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
+    with subprocess.Popen(
+        [whole_chromium, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as running:
         try:
             said = tmp_path / "DevToolsActivePort"
             deadline_s = time.monotonic() + 20

@@ -223,5 +223,6 @@ def test_a_place_off_the_page_and_a_page_that_hangs_tell_nothing_and_raise_nothi
     env.evaluate("setTimeout(() => { for (const end = Date.now() + 500; Date.now() < end;); }, 10) && undefined")
     time.sleep(0.1)  # it is busy by now
     assert env.surroundings(Click(x_px=30, y_px=30)) == NOTHING_KNOWN
+    monkeypatch.undo()
     env.perform(Navigate(url="about:blank"))
     assert env.surroundings(TypeText(text="x")).url == "about:blank"

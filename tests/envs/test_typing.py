@@ -39,10 +39,12 @@ def desktop(virtual_display: VirtualDisplay) -> Generator[DesktopEnv]:
 
 
 @pytest.fixture(scope="module")
-def typed(virtual_display: VirtualDisplay, chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Generator[Typed]:
+def typed(
+    virtual_display: VirtualDisplay, whole_chromium: str, tmp_path_factory: pytest.TempPathFactory
+) -> Generator[Typed]:
     folder = tmp_path_factory.mktemp("chromium")
     (folder / "page.html").write_text(PAGE)
-    command = [chromium, "--no-sandbox", "--kiosk", "--no-first-run", f"--user-data-dir={folder / 'profile'}"]
+    command = [whole_chromium, "--no-sandbox", "--kiosk", "--no-first-run", f"--user-data-dir={folder / 'profile'}"]
     command += ["--window-size=800,600", "--disable-gpu", "--password-store=basic", (folder / "page.html").as_uri()]
     quiet = subprocess.DEVNULL
     with subprocess.Popen(command, env=virtual_display.environ(), stdout=quiet, stderr=quiet) as process:
