@@ -4,18 +4,25 @@ Importing this package loads no torch, browser or desktop library: they come wit
 """
 
 from .approval import Approval, ApprovePolicy, Decision, Instead, Request, Skip, Stop, Yes
-from .async_screen import AsyncScreen, AsyncTarget, async_browser, async_desktop
+from .async_screen import AsyncScreen, async_browser, async_desktop, async_virtual_display
+from .async_target import AsyncExpectation, AsyncTarget
 from .dialects import Parsed, write_kimi
-from .errors import AgentError, BadGoal, BadProfile, CannotAnswer, ParseError, TargetRefused, TrajectoryError
+from .errors import AgentError, BadGoal, BadProfile, CannotAnswer, NotSeen, ParseError, TargetRefused, TrajectoryError
+from .expect import Sighting, seen, wait_until_seen
+from .expectation import Expectation
+from .extract import Extracted, extract
 from .fingerprint import Fingerprint, bits_apart, fingerprint
 from .kimi import KimiPolicy
+from .lazy_engine import LazyEngine
+from .live_target import LiveTarget
 from .locate import locate
 from .loop import RunConfig, run, run_to_end
+from .openers import browser, default_viewport, desktop, virtual_display
 from .overlay import Mark, draw, draw_grounding, draw_step, draw_target, strip
 from .policy import Policy, Reply, ScriptedPolicy
 from .profile_files import find_profile, load_profile, to_toml
 from .profiles import PROFILES, PromptProfile, named_profile, profile_for
-from .screen import LiveTarget, Screen, browser, default_viewport, desktop
+from .screen import Screen
 from .steps import ScriptStep, describe_step, parse_steps
 from .target import Target
 from .trajectory import (
@@ -36,17 +43,22 @@ __all__ = [
     "AgentError",
     "Approval",
     "ApprovePolicy",
+    "AsyncExpectation",
     "AsyncScreen",
     "AsyncTarget",
     "BadGoal",
     "BadProfile",
     "CannotAnswer",
     "Decision",
+    "Expectation",
+    "Extracted",
     "Fingerprint",
     "Instead",
     "KimiPolicy",
+    "LazyEngine",
     "LiveTarget",
     "Mark",
+    "NotSeen",
     "ParseError",
     "Parsed",
     "Policy",
@@ -59,6 +71,7 @@ __all__ = [
     "Screen",
     "ScriptStep",
     "ScriptedPolicy",
+    "Sighting",
     "Skip",
     "Source",
     "Step",
@@ -73,6 +86,7 @@ __all__ = [
     "ZoomConfig",
     "async_browser",
     "async_desktop",
+    "async_virtual_display",
     "bits_apart",
     "browser",
     "default_viewport",
@@ -82,6 +96,7 @@ __all__ = [
     "draw_grounding",
     "draw_step",
     "draw_target",
+    "extract",
     "find_profile",
     "fingerprint",
     "load_profile",
@@ -93,7 +108,10 @@ __all__ = [
     "read_trajectory",
     "run",
     "run_to_end",
+    "seen",
     "strip",
     "to_toml",
+    "virtual_display",
+    "wait_until_seen",
     "write_kimi",
 ]

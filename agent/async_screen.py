@@ -7,15 +7,16 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Literal, ParamSpec, Self, TypeVar
 
-from PIL import Image
-
-from ..envs import Action, Effect, Env, Frame, Point
+from ..envs import Action, Effect, Env, Frame
 from ..envs.async_env import Worker
 from .approval import ApprovePolicy, Decision, Request
-from .screen import LiveTarget, Screen, browser, desktop
-from .target import Target
+from .async_target import AsyncExpectation, AsyncTarget
+from .expect import By
+from .extract import Extracted
+from .openers import browser, desktop, virtual_display
+from .screen import Screen
 from .trajectory import RunResult
 from .zoom import ZoomConfig
 
@@ -82,7 +83,15 @@ class AsyncScreen:
 
     def locate(self, text: str, *, zoom: ZoomConfig | None = None) -> AsyncTarget:
         """Something on the screen, named in words; looked for when it is used, and closer where `zoom` says so."""
-        return AsyncTarget(self, self._screen.locate(text, zoom=zoom))
+        return AsyncTarget(self._worker.run, self._screen.locate(text, zoom=zoom))
+
+    def expect(self, text: str, *, by: By = "any") -> AsyncExpectation:
+        """Something that must be on the screen, or must not: await `.visible()` or `.absent()`, which raise NotSeen."""
+        return AsyncExpectation(self._worker.run, self._screen.expect(text, by=by))
+
+    async def extract(self, question: str = "", *, of: str | None = None) -> Extracted:
+        """Read a value, as `Screen.extract` does."""
+        return await self.call(lambda screen: screen.extract(question, of=of))
 
     async def click(self, text: str) -> Effect:
         """Find it and click it. TargetRefused if the model does not see it."""
@@ -96,6 +105,22 @@ class AsyncScreen:
         """Press one chord, such as press("ctrl", "a") or press("enter")."""
         return await self.call(lambda screen: screen.press(*keys))
 
+    async def scroll(self, dy: float = 3, *, dx: float = 0, over: str | None = None) -> Effect:
+        """Turn the wheel by notches, as `Screen.scroll` does."""
+        return await self.call(lambda screen: screen.scroll(dy, dx=dx, over=over))
+
+    async def wait(self, seconds_s: float = 1.0, *, until: Literal["still", "change"] | None = None) -> Effect:
+        """Let time pass, as `Screen.wait` does."""
+        return await self.call(lambda screen: screen.wait(seconds_s, until=until))
+
+    async def goto(self, url: str) -> Effect:
+        """Open an address in the page. Unreachable where nothing answers, UnsupportedAction on a desktop."""
+        return await self.call(lambda screen: screen.goto(url))
+
+    async def back(self) -> Effect:
+        """Go back to the page before. UnsupportedAction on a desktop."""
+        return await self.call(lambda screen: screen.back())
+
     async def do(
         self,
         goal: str,
@@ -106,34 +131,6 @@ class AsyncScreen:
     ) -> RunResult:
         """Work on a goal, as `Screen.do` does. `ask` is called in the screen's thread."""
         return await self.call(lambda screen: screen.do(goal, max_steps=max_steps, approve=approve, ask=ask))
-
-
-class AsyncTarget:
-    """Something named in words: the twin of `LiveTarget`. Every use looks at the screen."""
-
-    def __init__(self, screen: AsyncScreen, target: LiveTarget) -> None:
-        self._screen = screen
-        self._target = target
-
-    async def look(self) -> Target:
-        """What the model says now, a refusal included."""
-        return await self._screen.call(lambda _: self._target.look())
-
-    async def point(self) -> Point:
-        """In screenshot px. TargetRefused if the model does not see it."""
-        return await self._screen.call(lambda _: self._target.point)
-
-    async def confidence(self) -> float | None:
-        """0..1; None where the reply holds no coordinates."""
-        return await self._screen.call(lambda _: self._target.confidence)
-
-    async def click(self, *, count: int = 1) -> Effect:
-        """Click it. TargetRefused if the model does not see it; then nothing is touched."""
-        return await self._screen.call(lambda _: self._target.click(count=count))
-
-    async def preview(self) -> Image.Image:
-        """The screen with a ring where the model points; touches nothing."""
-        return await self._screen.call(lambda _: self._target.preview())
 
 
 def _twin(open_screen: Callable[P, Screen], name: str) -> Callable[P, AsyncScreen]:
@@ -147,3 +144,4 @@ def _twin(open_screen: Callable[P, Screen], name: str) -> Callable[P, AsyncScree
 
 async_browser = _twin(browser, "async_browser")
 async_desktop = _twin(desktop, "async_desktop")
+async_virtual_display = _twin(virtual_display, "async_virtual_display")

@@ -4,12 +4,19 @@ AgentError
 |-- ParseError        a reply that cannot be read as actions; carries the raw text and the span
 |-- BadGoal           a goal that is not a list of plain steps, for a model that cannot plan
 |-- TargetRefused     the model says that the thing looked for is not on the screen
+|-- NotSeen           what a program expected on the screen is not there, or still is; an AssertionError, too
 |-- BadProfile        a prompt profile that cannot be read, or that there is not
 |-- CannotAnswer      a question about the screen for a policy that only acts
 `-- TrajectoryError   a trajectory cannot be written or opened
 """
 
 from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .expect import Sighting
 
 Span = tuple[int, int]  # start and end offset in the text, end excluded
 
@@ -39,6 +46,20 @@ class BadGoal(AgentError):
 
 class TargetRefused(AgentError):
     """The model says that the thing looked for is not on the screen; nothing was touched."""
+
+
+class NotSeen(AgentError, AssertionError):
+    """What a program expected on the screen is not there in time, or is still there.
+
+    `text` is what was looked for, `sighting` the last look at it, and `picture` the file with what the screen showed
+    then and a mark on it; None where that could not be written.
+    """
+
+    def __init__(self, message: str, *, text: str, sighting: Sighting, picture: Path | None) -> None:
+        super().__init__(message)
+        self.text = text
+        self.sighting = sighting
+        self.picture = picture
 
 
 class BadProfile(AgentError):

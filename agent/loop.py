@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from typing import Protocol
 
 from ..envs import (
     AskUser,
@@ -28,7 +29,7 @@ from .fingerprint import fingerprint
 from .look import on_screen
 from .policy import Answering, Policy, failures_in_a_row, turns_taken
 from .stuck import Stuck, stuck
-from .trajectory import RunResult, Step, Trajectory
+from .trajectory import RunResult, Step, StoredFrame
 
 Ask = Callable[[str], str]  # puts a question to the person at hand and brings the answer
 
@@ -47,11 +48,23 @@ class RunConfig:
             raise ValueError(f"max_steps and max_turns must be >= 1 and max_bad_replies >= 0, got {asdict(self)}")
 
 
+class Log(Protocol):
+    """Where a run is kept: a `Trajectory`, or a part of one. `result` is there once it was finished."""
+
+    @property
+    def result(self) -> RunResult | None: ...
+    def store(self, frame: Frame) -> StoredFrame: ...
+    def append(self, step: Step) -> Step: ...
+    def finish(
+        self, status: str, *, success: bool | None = None, answer: str = "", error: str | None = None
+    ) -> RunResult: ...
+
+
 def run(
     env: Env,
     policy: Policy,
     goal: str,
-    trajectory: Trajectory,
+    trajectory: Log,
     config: RunConfig | None = None,
     *,
     approve: Approval | None = None,
@@ -134,7 +147,7 @@ def run_to_end(
     env: Env,
     policy: Policy,
     goal: str,
-    trajectory: Trajectory,
+    trajectory: Log,
     config: RunConfig | None = None,
     *,
     approve: Approval | None = None,
@@ -166,7 +179,7 @@ def noted(draft: Step, env: Env, frame: Frame) -> Step:
     return replace(draft, surroundings=surroundings, fingerprint=mark)
 
 
-def _kept(draft: Step, frame: Frame, trajectory: Trajectory) -> Step:
+def _kept(draft: Step, frame: Frame, trajectory: Log) -> Step:
     """The step on the disk, with the frame that it left. A TrajectoryError says what was done all the same."""
     try:
         return trajectory.append(replace(draft, after=None if draft.error else trajectory.store(frame)))
@@ -211,7 +224,7 @@ def _answer(question: str, ask: Ask) -> tuple[str, float]:
     return ask(question), time.monotonic() - start_s
 
 
-def _ending(step: Step, trajectory: Trajectory) -> RunResult | None:
+def _ending(step: Step, trajectory: Log) -> RunResult | None:
     """The result, on the disk, if this action, or what a person said of it, ends the run."""
     if step.decision in ("stop", "nobody"):
         status = "stopped" if step.decision == "stop" else "needs_user"

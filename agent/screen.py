@@ -1,119 +1,33 @@
-"""The face for programs: open a screen, say what to click or type, or give it a goal."""
+"""The face for programs: open a screen, say what to click or type, what must be there, or give it a goal."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
-from PIL import Image
-
-from ..envs import (
-    Action,
-    Click,
-    Effect,
-    Env,
-    Frame,
-    OriginRules,
-    Point,
-    PressKeys,
-    SecretLookup,
-    Size,
-    TypeText,
-    find_secret,
-)
+from ..envs import Action, Back, Effect, Env, Frame, Navigate, PressKeys, Scroll, TypeText, Wait
 from .approval import Approval, ApprovePolicy, Decision, Request
-from .errors import TargetRefused
+from .built import built
+from .expect import By
+from .expectation import Expectation
+from .extract import Extracted, extract
 from .kimi import KimiPolicy, load_engine
+from .live_target import LiveTarget
 from .locate import locate
 from .loop import RunConfig, run_to_end
 from .manual import ManualRun
-from .overlay import draw_target
 from .steps import ClickStep, TypeStep, grounding_instruction
 from .target import Target
 from .trajectory import RunResult, Trajectory, new_run_folder
 from .zoom import ZoomConfig
 
 if TYPE_CHECKING:
-    from ..envs import Surface
     from ..model import Answering
 
 RUNS = "runs"  # where trajectories go unless told otherwise
-NANO_VIEWPORT = Size(480, 440)  # the windows in which nano is at its best
-VIEWPORT = Size(1280, 720)
-
-
-def default_viewport(model: str | Path | Answering) -> Size:
-    """How large a page is shown, CSS px, to a model given by its name, its folder or itself."""
-    name = str(getattr(model, "name", model))
-    return NANO_VIEWPORT if name == "nano" or name.endswith("#nano") else VIEWPORT
-
-
-def browser(
-    url: str = "",
-    *,
-    model: str | Path | Answering = "nano",
-    viewport: tuple[int, int] | None = None,
-    device_scale: float = 1.0,
-    surface: Surface = "headless",
-    executable: str | None = None,
-    attach: str | None = None,
-    user_data: str | Path | None = None,
-    storage_state: str | Path | None = None,
-    allow: Sequence[str] = (),
-    deny: Sequence[str] = (),
-    downloads: str | Path | None = None,
-    secrets: SecretLookup = find_secret,
-    out: str | Path = RUNS,
-    record: bool | str | Path = False,
-) -> Screen:
-    """A page in a Chromium of its own, or with `attach` in one that runs already, opened by `with`.
-
-    `viewport` is width and height in CSS px; None takes what suits the model (`default_viewport`). `allow` and `deny`
-    are patterns of OriginRules, `secrets` gives the value of each {{secret:NAME}}; `record` keeps a trajectory of all
-    that is clicked and typed, as in Screen; the rest is as in BrowserConfig.
-    """
-    size = default_viewport(model) if viewport is None else Size(*viewport)
-
-    def open_page() -> AbstractContextManager[Env]:
-        from ..envs import BrowserConfig, BrowserEnv
-
-        return BrowserEnv(
-            BrowserConfig(
-                url=url,
-                viewport=size,
-                device_scale=device_scale,
-                surface=surface,
-                executable=executable,
-                attach=attach,
-                user_data=None if user_data is None else Path(user_data),
-                storage_state=None if storage_state is None else Path(storage_state),
-                rules=OriginRules(tuple(allow), tuple(deny)),
-                downloads=None if downloads is None else Path(downloads),
-                secrets=secrets,
-            )
-        )
-
-    return Screen(open_page, model=model, out=out, record=record)
-
-
-def desktop(
-    *,
-    model: str | Path | Answering = "nano",
-    monitor: int | str = 1,
-    out: str | Path = RUNS,
-    record: bool | str | Path = False,
-) -> Screen:
-    """One monitor of this machine's desktop, opened by `with`. `record` is as in Screen."""
-
-    def open_desktop() -> AbstractContextManager[Env]:
-        from ..envs import DesktopConfig, DesktopEnv
-
-        return DesktopEnv(DesktopConfig(monitor=monitor))
-
-    return Screen(open_desktop, model=model, out=out, record=record)
 
 
 class Screen:
@@ -171,6 +85,7 @@ class Screen:
 
     @property
     def engine(self) -> Answering:
+        """The model, loaded at its first use."""
         if self._engine is None:
             self._engine = load_engine(self._model)
         return self._engine
@@ -190,21 +105,77 @@ class Screen:
 
     def locate(self, text: str, *, zoom: ZoomConfig | None = None) -> LiveTarget:
         """Something on the screen, named in words; looked for when it is used, and closer where `zoom` says so."""
-        return LiveTarget(self, text, zoom)
+        return LiveTarget(
+            text,
+            frame=self.frame,
+            find=lambda frame, text: locate(self.engine, frame, text, zoom=zoom),
+            perform=self._perform,
+        )
+
+    def expect(self, text: str, *, by: By = "any") -> Expectation:
+        """Something that must be on the screen, or must not: say `.visible()` or `.absent()`, which raise NotSeen.
+
+            screen.expect("Thank you, Ada").visible(timeout_s=10)
+
+        Words are looked for in the text that a page shows, whole words in any case; what that is worth, and what the
+        model is asked about, is told in `moonhand.agent.expect`. `by` is "words", "model" or "any", as there.
+        """
+        return Expectation(self, text, by=by, folder=self._out)
+
+    def extract(self, question: str = "", *, of: str | None = None) -> Extracted:
+        """Read a value: with `of`, the name of a thing, from the page at that thing; else the model's answer.
+
+            total = screen.extract(of="Total").value
+
+        The errors are those of `moonhand.agent.extract`: TargetRefused, CannotAnswer, ValueError. What comes back is
+        data that the page wrote.
+        """
+        return extract(self.env, self.engine, question, of=of)
 
     def click(self, text: str) -> Effect:
         """Find it and click it. TargetRefused if the model does not see it."""
         return self.locate(grounding_instruction(ClickStep(target=text)) or text).click()
 
     def type(self, text: str, *, into: str | None = None, clear: bool = False, submit: bool = False) -> Effect:
-        """Type, into the named field or into what has the focus; `submit` presses Enter afterwards."""
+        """Type, into the named field or into what has the focus.
+
+        `clear` empties the field first, `submit` presses Enter afterwards; {{secret:NAME}} stands for a secret.
+        TargetRefused if the model does not see the field.
+        """
+        typing = built(TypeText, text=text, clear=clear, submit=submit)
         if into is not None:
             self.locate(grounding_instruction(TypeStep(text=text, target=into)) or into).click()
-        return self.perform(TypeText(text=text, clear=clear, submit=submit))
+        return self.perform(typing)
 
     def press(self, *keys: str) -> Effect:
-        """Press one chord, such as press("ctrl", "a") or press("enter")."""
-        return self.perform(PressKeys(keys=keys))
+        """Press one chord, such as press("ctrl", "a") or press("enter"). ValueError for what is no key."""
+        return self.perform(built(PressKeys, keys=keys))
+
+    def scroll(self, dy: float = 3, *, dx: float = 0, over: str | None = None) -> Effect:
+        """Turn the wheel: `dy` notches down and `dx` to the right, less than 0 for up and left.
+
+        Over what is named, or over the middle of the screen. TargetRefused if the model does not see it.
+        """
+        turning = built(Scroll, dx=dx, dy=dy)
+        if over is None:
+            return self.perform(turning)
+        point = self.locate(over).point
+        return self.perform(Scroll(dx=dx, dy=dy, x_px=point.x_px, y_px=point.y_px))
+
+    def wait(self, seconds_s: float = 1.0, *, until: Literal["still", "change"] | None = None) -> Effect:
+        """Let `seconds_s` pass, 600 at most; with `until`, no longer than the screen takes to be still or to change.
+
+        Actions wait by themselves for what they set off, and `expect` for what is to come: this is for the rest.
+        """
+        return self.perform(built(Wait, seconds_s=seconds_s, until=until))
+
+    def goto(self, url: str) -> Effect:
+        """Open an address in the page. Unreachable where nothing answers, UnsupportedAction on a desktop."""
+        return self.perform(built(Navigate, url=url))
+
+    def back(self) -> Effect:
+        """Go back to the page before. UnsupportedAction on a desktop."""
+        return self.perform(Back())
 
     def do(
         self,
@@ -233,51 +204,3 @@ class Screen:
         if self._manual is None:
             return self.env.perform(action)
         return self._manual.perform(self.env, action, target)
-
-
-class LiveTarget:
-    """Something named in words. Every use looks at the screen; the model is asked again only when that has changed."""
-
-    def __init__(self, screen: Screen, text: str, zoom: ZoomConfig | None = None) -> None:
-        self._screen = screen
-        self._text = text
-        self._zoom = zoom
-        self._seen: tuple[Frame, Target] | None = None
-
-    def look(self) -> Target:
-        """What the model says now, a refusal included."""
-        return self._look()[1]
-
-    @property
-    def point(self) -> Point:
-        """In screenshot px. TargetRefused if the model does not see it."""
-        target = self.look()
-        if target.point is None:
-            why = target.error or "the model does not see it"
-            raise TargetRefused(
-                f"{self._text!r}: {why}; name it as the screen writes it, or look with .preview() "
-                f"(reply: {target.raw!r})"
-            )
-        return target.point
-
-    @property
-    def confidence(self) -> float | None:
-        """0..1; None where the reply holds no coordinates."""
-        return self.look().confidence
-
-    def click(self, *, count: int = 1) -> Effect:
-        """Click it. TargetRefused if the model does not see it; then nothing is touched."""
-        point = self.point
-        _, target = self._seen or (None, None)  # what the point is from
-        click = Click(x_px=point.x_px, y_px=point.y_px, count=count)
-        return self._screen._perform(click, target)  # pyright: ignore[reportPrivateUsage] - they belong together
-
-    def preview(self) -> Image.Image:
-        """The screen with a ring where the model points; touches nothing."""
-        return draw_target(*self._look())
-
-    def _look(self) -> tuple[Frame, Target]:
-        frame = self._screen.frame()
-        if self._seen is None or self._seen[0].sha256 != frame.sha256:
-            self._seen = (frame, locate(self._screen.engine, frame, self._text, zoom=self._zoom))
-        return self._seen

@@ -24,7 +24,8 @@ def read_run(path: Path) -> Mapping[str, Any]:
     try:
         run: object = json.loads(path.read_bytes())
     except OSError as error:
-        raise TrajectoryError(f"{path.parent} holds no trajectory: {RUN_FILE}: {error.strerror}") from error
+        said = f"{path.parent} holds no trajectory: {RUN_FILE}: {error.strerror}"
+        raise TrajectoryError(f"{said}. `moonhand traj ls` lists those under ./runs") from error
     except ValueError as error:
         raise TrajectoryError(f"{path} is not JSON: {error}") from error
     if not isinstance(run, dict) or cast(dict[str, Any], run).get("format") != FORMAT:

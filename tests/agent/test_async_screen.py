@@ -11,16 +11,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from moonhand.agent import (
+    AsyncExpectation,
     AsyncScreen,
     AsyncTarget,
+    Expectation,
     LiveTarget,
+    NotSeen,
     Screen,
     TargetRefused,
     async_browser,
     async_desktop,
+    async_virtual_display,
     browser,
     desktop,
     read_trajectory,
+    virtual_display,
 )
 from moonhand.envs import (
     AsyncEnv,
@@ -58,11 +63,19 @@ def run(work: Coroutine[Any, Any, None]) -> None:
     assert set(threading.enumerate()) <= before
 
 
+def parameters(method: Any) -> list[tuple[str, Any, Any]]:
+    """Names, kinds and defaults; a target is handed over as the twin that it is."""
+    return [(each.name, each.kind, each.default) for each in inspect.signature(method).parameters.values()]
+
+
 def public(kind: type) -> set[str]:
     return {name for name in dir(kind) if not name.startswith("_")}
 
 
-@pytest.mark.parametrize(("kind", "twin"), [(Screen, AsyncScreen), (LiveTarget, AsyncTarget), (Env, AsyncEnv)])
+@pytest.mark.parametrize(
+    ("kind", "twin"),
+    [(Screen, AsyncScreen), (LiveTarget, AsyncTarget), (Expectation, AsyncExpectation), (Env, AsyncEnv)],
+)
 def test_the_twin_has_every_method_with_the_same_arguments(kind: type, twin: type) -> None:
     assert public(twin) - public(kind) <= {"call"}
     assert public(kind) <= public(twin)
@@ -70,13 +83,14 @@ def test_the_twin_has_every_method_with_the_same_arguments(kind: type, twin: typ
         method = inspect.getattr_static(kind, name)
         if inspect.isfunction(method):
             of_twin = inspect.getattr_static(twin, name)
-            assert inspect.iscoroutinefunction(of_twin) or name == "locate"
-            assert inspect.signature(method).parameters == inspect.signature(of_twin).parameters
+            assert inspect.iscoroutinefunction(of_twin) or name in ("locate", "expect")  # lazy: their uses are awaited
+            assert parameters(of_twin) == parameters(method)
 
 
 def test_the_twins_are_opened_with_the_same_arguments() -> None:
     assert inspect.signature(async_browser).parameters == inspect.signature(browser).parameters
     assert inspect.signature(async_desktop).parameters == inspect.signature(desktop).parameters
+    assert inspect.signature(async_virtual_display).parameters == inspect.signature(virtual_display).parameters
 
 
 def test_screens_that_share_a_model_work_at_the_same_time(taught_engine: Engine, tmp_path: Path) -> None:
@@ -87,6 +101,10 @@ def test_screens_that_share_a_model_work_at_the_same_time(taught_engine: Engine,
             result, effect = await asyncio.gather(one.do("click Sign up", max_steps=5), two.click("Sign up"))
             with pytest.raises(TargetRefused):
                 await two.click("Nothing")
+            with pytest.raises(NotSeen):
+                await two.expect("click Nothing").visible(timeout_s=0)
+            await two.expect("click Nothing").absent(timeout_s=0)
+            assert (await two.expect("click Sign up").visible()).found
         assert (result.status, effect.performed) == ("finished", True)
         with pytest.raises(RuntimeError):
             await one.frame()
@@ -169,5 +187,15 @@ def test_an_environment_that_does_not_open_leaves_no_thread() -> None:
         with pytest.raises(NoBrowser):
             async with AsyncEnv(BrowserEnv(BrowserConfig(executable="/nowhere/chromium"))):
                 pass
+
+    run(work())
+
+
+def test_what_is_no_key_is_one_line_here_too(taught_engine: Engine) -> None:
+    async def work() -> None:
+        async with screen(taught_engine) as live:
+            with pytest.raises(ValueError, match=r"\Akeys: unknown key 'foo': [^\n]+\Z") as raised:
+                await live.press("ctrl", "foo")
+            assert type(raised.value) is ValueError
 
     run(work())

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -141,3 +143,26 @@ def test_a_real_page_is_clicked_and_typed_into(taught_folder: Path, chromium: st
 def test_nano_is_shown_the_largest_window_it_was_trained_on_and_others_a_usual_one() -> None:
     assert default_viewport("nano") == Size(480, 440)
     assert default_viewport(Path("checkpoints/Kimi-VL-A3B-Instruct")) == Size(1280, 720)
+
+
+NUMBER: Any = 5
+WRONG: list[tuple[Callable[[Screen], object], str]] = [
+    (lambda live: live.press("ctrl", "foo"), r"keys: unknown key 'foo': use one character or one of [\w, ]+"),
+    (lambda live: live.press(), r"keys: .* at least 1 item .*, got \(\)"),
+    (lambda live: live.scroll(float("nan")), r"dy: .* finite number, got nan"),
+    (lambda live: live.type(NUMBER, into="Name"), r"text: .* valid string, got 5"),
+    (lambda live: live.wait(9999), r"seconds_s: .* 600, got 9999"),
+    (lambda live: live.goto(NUMBER), r"url: .* valid string, got 5"),
+    (lambda live: live.locate("click Sign up").click(count=9), r"count: .* 3, got 9"),
+    (lambda live: live.locate("click Sign up").type(NUMBER), r"text: .* valid string, got 5"),
+]
+
+
+@pytest.mark.parametrize(("use", "said"), WRONG)
+def test_what_no_action_can_be_made_of_is_one_line_and_touches_nothing(
+    taught_engine: Engine, use: Callable[[Screen], object], said: str
+) -> None:
+    with screen(taught_engine, []) as live, pytest.raises(ValueError) as raised:  # noqa: PT011
+        use(live)
+    assert type(raised.value) is ValueError
+    assert re.fullmatch(said, str(raised.value))
