@@ -20,8 +20,9 @@ from moonhand.agent.steps import (
 )
 from moonhand.envs import Size
 from moonhand.tasks.errors import BadScript
-from moonhand.tasks.run import same_json
-from moonhand.tasks.script import Check, load_script, parse_script, parse_size
+from moonhand.tasks.scripts import Check, load_script, parse_script
+from moonhand.tasks.scripts.conditions import same_json
+from moonhand.tasks.sizes import parse_size
 
 EVERY_VERB = """
 url: https://shop.example
@@ -51,7 +52,7 @@ def test_every_verb_becomes_its_step() -> None:
     assert script.name == "shop"
     assert script.url == "https://shop.example"
     assert script.viewport == Size(800, 600)
-    assert script.steps == (
+    assert script.acts == (
         ClickStep(target="Sign up"),
         ClickStep(target="Name", count=2),
         ClickStep(target="Menu", button="right"),
