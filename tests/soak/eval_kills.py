@@ -71,6 +71,8 @@ def killed(
         time.sleep(0.02)
     time.sleep(moments.uniform(0, LONGEST_S))
     started, was_running = children(driver.pid), driver.poll() is None
+    if driver.returncode:
+        wrong.append(f"it left with {driver.returncode} by itself: {log.read_text()[-500:]}")
     driver.kill()
     driver.wait()
     end_s = time.monotonic() + GONE_S
@@ -117,6 +119,8 @@ def main() -> int:
         timed = Counter(json.loads(line)["id"] for line in (out / "timings.jsonl").read_text().splitlines())
         after = whole_rows(out)
         wrong += [f"the row of {one} changed at the end" for one, line in before.items() if after[one] != line]
+        asked_once = whole_rows(alone)
+        wrong += [f"{one}: {line} and not {asked_once[one]}" for one, line in after.items() if asked_once[one] != line]
     for one in wrong:
         print(one, file=sys.stderr)
     told = {

@@ -1,0 +1,1 @@
+"""`moonhand serve`: a model behind the part of OpenAI's HTTP interface that GUI agents use."""
