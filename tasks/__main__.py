@@ -1,6 +1,7 @@
 """The `moonhand` command, also as `python -m moonhand.tasks`.
 
-While its parts are still being loaded, which takes a second or two, Ctrl-C ends it with one line too.
+While its parts are still being loaded, which takes a second or two, Ctrl-C ends it with one line too. A shell that asks
+what Tab may bring is answered before any of them is.
 """
 
 from __future__ import annotations
@@ -12,12 +13,16 @@ import sys
 from contextlib import suppress
 from types import FrameType
 
+from . import completion
+
 STOPPED = 130
 
 
 def main() -> None:
     """Load the command line and run it."""
     before = signal.signal(signal.SIGINT, _leave)
+    if (shell := completion.asked_by(os.environ)) is not None:
+        sys.exit(completion.answer(shell))
     from .cli import main as run
 
     signal.signal(signal.SIGINT, before)

@@ -52,7 +52,7 @@ def quantize(
     if is_checked:
         require_comparable(source)
     started_s = time.perf_counter()
-    with _bytes_bar(f"quantising to {weights}") as told:
+    with bytes_bar(f"quantising to {weights}") as told:
         quantize_checkpoint(source, destination, WEIGHTS[weights], progress=told)
     seconds = time.perf_counter() - started_s
     after = inspect_model(destination).bytes
@@ -82,7 +82,7 @@ def random(
     from ..model.random_checkpoint import write_random_checkpoint
 
     sizes = _sizes(config)
-    with _bytes_bar("writing") as told:
+    with bytes_bar("writing") as told:
         write_random_checkpoint(sizes, folder, seed=seed, progress=told)
     counts = count_model(sizes)
     if as_json:
@@ -119,7 +119,7 @@ def _report(before: int, after: int, loss: LogitLoss | None) -> None:
 
 
 @contextmanager
-def _bytes_bar(title: str) -> Generator[Callable[[int, int], None]]:
+def bytes_bar(title: str) -> Generator[Callable[[int, int], None]]:
     columns = (TextColumn(title), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     progress = Progress(*columns, console=people())
     task = progress.add_task("", total=None)

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from .ask.command import ask
 from .console import (
     REFUSED,
     TASK_FAILED,
@@ -32,6 +33,7 @@ from .console import (
 from .doctor_command import doctor
 from .errors import BadRequest
 from .evals.commands import eval_app
+from .mcp.command import mcp
 from .model_commands import model_app
 from .parse_command import parse
 from .profile_commands import profiles_app
@@ -48,10 +50,12 @@ from .screen_flags import (
     WindowFlag,
     viewport_of,
 )
+from .serve.command import serve
 from .training.command import train
 from .traj.commands import traj_app
+from .welcome import welcome
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(pretty_exceptions_enable=False)
 app.add_typer(model_app, name="model")
 app.add_typer(profiles_app, name="profiles")
 app.add_typer(traj_app, name="traj")
@@ -70,13 +74,16 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def _root(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and leave.")
     ] = False,
 ) -> None:
     """GUI automation with the model inside: a screenshot goes in, a click comes out."""
+    if context.invoked_subcommand is None:
+        welcome()
 
 
 @app.command()
@@ -179,9 +186,12 @@ def ground(
 
 
 app.command()(doctor)
+app.command()(ask)
 app.command()(run)
 app.command()(record)
 app.command()(replay)
 app.command()(demo)
+app.command()(serve)
+app.command()(mcp)
 app.command()(with_plain_errors(train))
 app.command()(with_plain_errors(parse))

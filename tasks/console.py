@@ -164,7 +164,7 @@ def warn(remark: str) -> None:
 def plain_errors(as_json: bool = False) -> Generator[None]:
     """Turn every error that was expected into one line and its exit code, and on stdout into JSON where asked."""
     from ..agent import AgentError, TargetRefused, TrajectoryError
-    from ..model import ModelError
+    from ..model import MissingExtra, ModelError
 
     codes: Mapping[type[Exception], int] = {
         TaskError: USAGE,
@@ -172,6 +172,7 @@ def plain_errors(as_json: bool = False) -> Generator[None]:
         TrajectoryError: ENVIRONMENT,
         AgentError: USAGE,
         EnvError: ENVIRONMENT,
+        MissingExtra: ENVIRONMENT,
         ModelError: MODEL,
     }
     try:

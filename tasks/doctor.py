@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 
-from . import doctor_machine, doctor_model, doctor_screen
+from . import doctor_extras, doctor_machine, doctor_model, doctor_screen
 from .finding import Finding, Group
 
 PROBE_LIMIT_S = 20.0  # after which one probe counts as hanging; a healthy machine needs seconds for all of them
@@ -68,6 +68,8 @@ def _probes(environ: Mapping[str, str], model: str) -> Iterator[Probe]:
     yield Probe("model", f"model {model}", lambda: weights.check_model(model), needed=True)
     for held in weights.HELD:
         yield Probe("model", f"16B in {held}", lambda held=held: weights.check_memory(held))
+    for extra in doctor_extras.EXTRAS:
+        yield Probe("extra", extra, lambda extra=extra: doctor_extras.check_extra(extra))
 
 
 def look(probe: Probe) -> Finding:

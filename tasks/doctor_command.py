@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from .console import ENVIRONMENT, JsonFlag, ModelFlag, people, plain_errors, print_json, write_file
 from .errors import BadRequest
@@ -19,7 +21,14 @@ if TYPE_CHECKING:
     from .calibrate_surfaces import Outcome
     from .finding import Finding
 
-TITLES = {"machine": "This machine", "page": "Pages", "desktop": "Desktops", "model": "The model"}
+TITLES = {"machine": "This machine", "page": "Pages", "desktop": "Desktops", "model": "The model", "extra": "Extras"}
+STATE_WIDTH, NAME_WIDTH = 7, 15
+READY = {  # a finding's name -> what a person can do where it is ok
+    "chromium": "pages",
+    "kiosk": "kiosk pages",
+    "capture": "this desktop",
+    "virtual display": "virtual desktops",
+}
 
 
 def doctor(
@@ -59,22 +68,43 @@ def _examine(model: str, as_json: bool) -> bool:
         console = Console()
         for group, title in TITLES.items():
             console.print(f"[bold]{title}")
-            console.print(_table([finding for finding in findings if finding.group == group]))
+            for finding in findings:
+                if finding.group == group:
+                    _print_finding(console, finding)
         console.print(f"[dim]looked at in {time.perf_counter() - start_s:.1f} s")
+        _print_verdict(console, findings)
     return works(findings)
 
 
-def _table(findings: list[Finding]) -> Table:
+def _print_finding(console: Console, finding: Finding) -> None:
+    """One row; the command that mends it stands behind the detail where both fit, else in a line that is not broken."""
+    state = "[green]ok" if finding.ok else "[red]missing" if finding.needed else "[yellow]without"
+    mend = "" if finding.ok else finding.mend or ""
     table = Table(box=None, pad_edge=True, show_header=False)
-    table.add_column(min_width=7)
-    table.add_column(min_width=15, no_wrap=True)
+    table.add_column(min_width=STATE_WIDTH)
+    table.add_column(min_width=NAME_WIDTH, no_wrap=True)
     table.add_column(overflow="fold")
-    for finding in findings:
-        state = "[green]ok" if finding.ok else "[red]missing" if finding.needed else "[yellow]without"
-        table.add_row(state, finding.name, escape(finding.detail))
-        if finding.mend and not finding.ok:
-            table.add_row("", "", f"[bold]{escape(finding.mend)}")
-    return table
+    indent = 1 + STATE_WIDTH + 2 + max(NAME_WIDTH, len(finding.name)) + 2
+    fits = indent + len(finding.detail) + 2 + len(mend) < console.width
+    table.add_row(state, escape(finding.name), escape(finding.detail) + (f"  [bold]{escape(mend)}" if fits else ""))
+    console.print(table)
+    if mend and not fits:
+        console.print(Text(" " * (3 + STATE_WIDTH) + mend, style="bold"), soft_wrap=True)
+
+
+def _print_verdict(console: Console, findings: Sequence[Finding]) -> None:
+    """The last words: what can be done here, or each command that is to be given before a run can begin."""
+    needs = [finding for finding in findings if finding.needed and not finding.ok]
+    if not needs:
+        can = [words for name, words in READY.items() if any(one.ok and one.name == name for one in findings)]
+        model = next(finding.name for finding in findings if finding.name.startswith("model "))
+        text = f"ready: {', '.join(can)}, with {model}; try moonhand demo"
+        console.print(Text(text, style="bold green"), soft_wrap=True)
+        return
+    lacking = ", ".join(finding.name for finding in needs)
+    console.print(Text(f"not ready: {lacking} missing; to mend that:", style="bold red"), soft_wrap=True)
+    for finding in needs:
+        console.print(Text(f"  {finding.mend or finding.detail}", style="bold"), soft_wrap=True)
 
 
 def _calibrate(picture: Path | None, as_json: bool) -> bool:

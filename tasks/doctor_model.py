@@ -76,20 +76,37 @@ def check_decoding() -> Finding:
 
 
 def check_model(model: str) -> Finding:
-    """Whether the weights are there and load."""
+    """Whether the weights are there and load, or the server that has them answers."""
     from ..model import ModelError, load
     from ..model.counts import count_model
+    from ..model.remote_address import is_remote
 
+    if is_remote(model):
+        return _check_server(model)
     start_s = time.perf_counter()
     try:
         engine = load(model)
     except (ModelError, OSError) as error:
-        mend = "reinstall moonhand: its package carries the weights" if model == "nano" else None
+        mend = "moonhand doctor --model DIR  # the folder of a checkpoint, or nano"
+        if model == "nano":
+            mend = f"{sys.executable} -m pip install --force-reinstall --no-deps moonhand  # it carries the weights"
         return Finding("model", f"model {model}", False, True, str(error), mend)
     counts = count_model(engine.config)
     took_s = time.perf_counter() - start_s
     detail = f"{counts.parameters:,} parameters, {counts.bytes / 1e6:,.0f} MB, loaded in {took_s:.1f} s"
     return Finding("model", f"model {model}", True, True, detail)
+
+
+def _check_server(model: str) -> Finding:
+    from ..model import ModelError, open_remote
+
+    remarks: list[str] = []
+    try:
+        engine = open_remote(model, say=remarks.append)
+    except ModelError as error:
+        mend = "moonhand doctor --model openai:URL#NAME  # once the server answers, or with another address"
+        return Finding("model", f"model {model}", False, True, str(error), mend)
+    return Finding("model", f"model {model}", True, True, "; ".join((f"served as {engine.name}", *remarks)))
 
 
 def check_memory(held: str) -> Finding:

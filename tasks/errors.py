@@ -7,6 +7,8 @@ TaskError
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class TaskError(Exception):
     """Anything this package raises on purpose."""
@@ -21,6 +23,15 @@ class BadScript(TaskError):
         self.line = line
         self.column = column
         self.problem = problem
+
+    @classmethod
+    def of_all(cls, errors: Sequence[BadScript]) -> BadScript:
+        """Several, at least one, as one: a line each, and the place of the first."""
+        lines = dict.fromkeys(str(error) for error in sorted(errors, key=lambda error: (error.line, error.column)))
+        first = min(errors, key=lambda error: (error.line, error.column))
+        whole = cls(first.source, first.line, first.column, first.problem)
+        whole.args = ("\n".join(lines),)
+        return whole
 
 
 class BadRequest(TaskError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Group = Literal["machine", "page", "desktop", "model"]
+Group = Literal["machine", "page", "desktop", "model", "extra"]
 
 
 @dataclass(frozen=True)

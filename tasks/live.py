@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Self, TextIO
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from ..agent import Step
 from ..envs import action_points, describe
@@ -20,6 +21,7 @@ from .approving import printable
 HEADINGS = ("#", "action", "looked for", "point", "sure", "capture", "model", "act", "settle")
 TIMES = ("capture", "model", "act", "settle")  # milliseconds
 WARNING = "yellow"
+UNSURE = 0.5  # less confidence than that is marked: it is more likely wrong than right
 
 
 class StepTable:
@@ -29,7 +31,7 @@ class StepTable:
         """`keyboard` is where answers come from; None: standard input."""
         self._console = console
         self._keyboard = keyboard
-        self._rows: list[tuple[str, tuple[str, ...]]] = []  # with their styles
+        self._rows: list[tuple[str, tuple[str, ...] | str]] = []  # cells, or a line of words; with their styles
         self._live = (
             Live(console=console, auto_refresh=False, vertical_overflow="visible") if console.is_terminal else None
         )
@@ -47,18 +49,32 @@ class StepTable:
         if self._live is not None:
             self._live.stop()
 
-    def add(self, step: Step) -> None:
-        """Show one more step, and under it what happened on the side: its error, what was blocked or downloaded."""
+    def add(self, step: Step, how: str | None = None) -> None:
+        """Show one more step, and under it what happened on the side: its error, what was blocked or downloaded.
+
+        `how`, where no model was asked for its place, stands in place of the time that one took.
+        """
         cells = step_cells(step)
-        self._rows.append(("", cells))
+        if how is not None:
+            cells = tuple(how if heading == "model" else cell for heading, cell in zip(HEADINGS, cells, strict=True))
+        is_unsure = step.confidence is not None and step.confidence < UNSURE
+        self._rows.append((WARNING if is_unsure else "", cells))
         notes = step_notes(step)
         for style, words in notes:
-            self._rows.append((style, ("", words, *("" for _ in HEADINGS[2:]))))
+            self._rows.append((style, words))
         if self._live is not None:
             self._live.update(self._table(), refresh=True)
             return
-        self._print_line(cells)
+        self._print_line((*cells, "unsure") if is_unsure else cells)
         for style, words in notes:
+            self._console.print(f"     {words}", style=style, markup=False, highlight=False, soft_wrap=True)
+
+    def tell(self, words: str, style: str) -> None:
+        """Show a line of words between the steps."""
+        self._rows.append((style, words))
+        if self._live is not None:
+            self._live.update(self._table(), refresh=True)
+        else:
             self._console.print(f"     {words}", style=style, markup=False, highlight=False, soft_wrap=True)
 
     @contextmanager
@@ -79,23 +95,43 @@ class StepTable:
             self._console.print("> ", end="")
             return (self._keyboard or sys.stdin).readline().strip()
 
-    def _table(self) -> Table:
-        table = Table(box=None, header_style="bold", pad_edge=False)
-        for heading in HEADINGS:
-            is_number = heading in ("#", "sure", *TIMES)
-            table.add_column(f"{heading} ms" if heading in TIMES else heading, justify="right" if is_number else "left")
-        for style, cells in self._rows:
-            table.add_row(*map(escape, cells), style=style)
-        return table
+    def _table(self) -> Group:
+        """Rows under one another's columns, and lines of words over the whole width between them."""
+        widths = [len(heading) + 3 * (heading in TIMES) for heading in HEADINGS]
+        for _, row in self._rows:
+            if not isinstance(row, str):
+                widths = [max(width, len(cell)) for width, cell in zip(widths, row, strict=True)]
+        parts: list[Table | Text] = [_empty_table(widths, is_first=True)]
+        for style, row in self._rows:
+            if isinstance(row, str):
+                parts.append(Text(f"     {row}", style=style))
+                continue
+            table = parts[-1]
+            if not isinstance(table, Table):
+                parts.append(table := _empty_table(widths, is_first=False))
+            table.add_row(*map(escape, row), style=style)
+        return Group(*parts)
 
     def _print_line(self, cells: tuple[str, ...]) -> None:
-        widths = (3, 30, 30, 12, 5, 8, 8, 8, 8)
-        is_number = (True, False, False, False, True, True, True, True, True)
+        widths = (3, 30, 30, 12, 5, 8, 8, 8, 8, 0)
+        is_number = (True, False, False, False, True, True, True, True, True, False)
         line = " ".join(
             cell.rjust(width) if right else cell.ljust(width)
-            for cell, width, right in zip(cells, widths, is_number, strict=True)
+            for cell, width, right in zip(cells, widths, is_number, strict=False)
         )
         self._console.print(line.rstrip(), markup=False, highlight=False, soft_wrap=True)
+
+
+def _empty_table(widths: Sequence[int], *, is_first: bool) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False, expand=True, show_header=is_first)
+    for heading, width in zip(HEADINGS, widths, strict=True):
+        name = f"{heading} ms" if heading in TIMES else heading
+        if heading in ("action", "looked for"):
+            table.add_column(name, ratio=1)
+        else:
+            justify = "right" if heading in ("#", "sure", *TIMES) else "left"
+            table.add_column(name, justify=justify, width=width)
+    return table
 
 
 def step_cells(step: Step) -> tuple[str, ...]:

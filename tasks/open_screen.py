@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
-import subprocess
-import time
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -20,7 +17,6 @@ if TYPE_CHECKING:
     from ..envs import BrowserConfig, DesktopConfig
 
 DEFAULT_VIEWPORT = Size(1280, 720)
-FIRST_WINDOW_S = 15.0  # the longest wait for a program started on a virtual display to show something
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +56,7 @@ class ScreenChoice:
             )
         for flag, folder in (("--user-data", self.user_data), ("--downloads", self.downloads)):
             if folder is not None:
-                _check_folder(flag, folder.expanduser())
+                check_folder(flag, folder.expanduser())
         if self.storage_state is not None and not self.storage_state.is_file():
             raise BadRequest(f"--storage-state: there is no file {self.storage_state}: save_storage_state writes one")
         if self.start is not None and self.virtual is None:
@@ -127,16 +123,20 @@ def open_screen(choice: ScreenChoice) -> Generator[Env]:
         if choice.virtual is None:
             yield stack.enter_context(DesktopEnv(choice.desktop_config()))
             return
-        from ..envs import VirtualDisplay
+        from ..envs import CannotStart, VirtualDisplay
+        from ..envs.started import started
 
         display = stack.enter_context(VirtualDisplay(choice.virtual, wm=True))
         env = stack.enter_context(DesktopEnv(DesktopConfig(display=display.display)))
         if choice.start is not None:
-            _start_program(stack, env, choice.start, display.environ())
+            try:
+                stack.enter_context(started(choice.start, env, display.environ()))
+            except CannotStart as error:
+                raise BadRequest(f"--start {error}") from error
         yield env
 
 
-def _check_folder(flag: str, folder: Path) -> None:
+def check_folder(flag: str, folder: Path) -> None:
     """BadRequest unless it is a folder that can be written to, or can be made."""
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not there.is_dir():
@@ -151,30 +151,3 @@ def _region_of(text: str) -> Region:
     if sides is None:
         raise ValueError(f"a region is X,Y,WIDTHxHEIGHT such as 100,50,800x600, got {text!r}")
     return Region(*map(int, sides.groups()))
-
-
-def _start_program(stack: ExitStack, env: Env, command: str, environ: dict[str, str]) -> None:
-    """Start a program on the display and wait until it shows something."""
-    empty = env.observe()
-    quiet = subprocess.DEVNULL
-    try:
-        program = subprocess.Popen(shlex.split(command), env=environ, stdin=quiet, stdout=quiet, stderr=quiet)
-    except (OSError, ValueError) as error:  # ValueError: quotes that do not close
-        raise BadRequest(f"--start {command!r} does not start: {error}") from error
-    stack.callback(_end, program)
-    deadline_s = time.monotonic() + FIRST_WINDOW_S
-    while not env.observe().differs_from(empty):
-        if program.poll() is not None:
-            raise BadRequest(f"--start {command!r} ended with status {program.returncode} before it showed a window")
-        if time.monotonic() > deadline_s:
-            raise BadRequest(f"--start {command!r} showed no window within {FIRST_WINDOW_S:g} s")
-        time.sleep(0.1)
-
-
-def _end(program: subprocess.Popen[bytes]) -> None:
-    program.terminate()
-    try:
-        program.wait(timeout=5)
-    except subprocess.TimeoutExpired:
-        program.kill()
-        program.wait()

@@ -140,7 +140,7 @@ def _list(as_json: bool) -> None:
 
 
 def _size(text: str | None, flag: str) -> Size | None:
-    from .script import parse_size
+    from .sizes import parse_size
 
     try:
         return None if text is None else parse_size(text)

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from ..envs import Frame
+from ..model.image import to_rgb
 from .console import why_not_writable
 from .errors import BadRequest
 
@@ -23,15 +24,17 @@ def read_frame(path: Path) -> Frame:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path) as image:
                 image.load()
-                return Frame(np.asarray(_to_rgb(image), dtype=np.uint8))
+                return Frame(np.asarray(to_rgb(image), dtype=np.uint8))
     except FileNotFoundError as error:
         raise BadRequest(f"there is no picture at {path}") from error
+    except IsADirectoryError as error:
+        raise BadRequest(f"{path} is a folder: name a picture in it") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise BadRequest(f"{path} is too large to be a screenshot: {error}") from error
     except UnidentifiedImageError as error:
         raise BadRequest(f"{path} is not a picture that can be read (PNG, JPEG, WebP, GIF, BMP, ...)") from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:  # SyntaxError: Pillow's word for a broken PNG
-        raise BadRequest(f"{path} cannot be read as a picture: {error}") from error
+        raise BadRequest(f"{path} cannot be read as a picture: {getattr(error, 'strerror', None) or error}") from error
 
 
 def check_writable(path: Path, *, suffix: str = ".png") -> None:
@@ -42,15 +45,3 @@ def check_writable(path: Path, *, suffix: str = ".png") -> None:
         raise BadRequest(f"{path} cannot be written: create its folder first, with mkdir -p {path.parent}")
     if (why := why_not_writable(path if path.exists() else path.parent)) is not None:
         raise BadRequest(f"{path} cannot be written ({why}): name another place")
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):
-        grey_HW = np.asarray(image).astype(np.int64) >> 8
-        return Image.fromarray(grey_HW.clip(0, 255).astype(np.uint8)).convert("RGB")
-    if image.mode == "F":
-        raise ValueError("a floating-point picture has no agreed range; convert it to 8 bits first")
-    if "A" in image.getbands() or "transparency" in image.info:
-        rgba = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
-    return image.convert("RGB")

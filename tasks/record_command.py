@@ -77,7 +77,7 @@ def record(
     """
     from ..agent import Trajectory, new_run_folder
     from ..agent.human import Demonstration
-    from .open_screen import ScreenChoice
+    from .open_screen import ScreenChoice, check_folder
     from .run_command import screen_told
 
     with plain_errors(as_json):
@@ -87,6 +87,7 @@ def record(
         if (url is not None) == desktop:
             said = "not both" if desktop else "got neither"
             raise BadRequest(f"choose what is recorded: --url URL for a page, or --desktop; {said}")
+        check_folder("--out", folder)
         of_page: dict[str, Any] = {"surface": surface, "downloads": folder / "downloads", "dialogs": "ask"}
         choice = ScreenChoice(
             url=url,

@@ -123,6 +123,7 @@ def replay(
     permissions and passwords are never taken from a recording.
     """
     from ..agent import new_run_folder, read_trajectory
+    from .open_screen import check_folder
 
     with plain_errors(as_json), _told_when_stopped(as_json):
         if step and approve is not None:
@@ -133,6 +134,7 @@ def replay(
         if not damaged:
             check_whole(recorded)
         folder = out or new_run_folder("runs")
+        check_folder("--out", folder)
         flags: dict[str, Any] = {
             "url": url,
             "desktop": desktop or None,

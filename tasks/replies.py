@@ -14,7 +14,7 @@ from ..agent.dialects import DIALECTS, CannotWrite, Canvas, Dialect, Parsed, who
 from ..envs import Size, action_to_json
 from .errors import BadRequest
 from .expansion import Written, write_as
-from .script import parse_size
+from .sizes import parse_size
 
 EXCERPT_CHARS = 100  # of a line that is shown with an error
 

@@ -10,33 +10,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import Any
 
 from PIL import Image
-from pydantic import JsonValue
 
 from ..agent import Approval, Mark, Policy, RunConfig, RunResult, Step, Trajectory, draw, draw_step, run, strip
 from ..agent.overlay import FAILED
 from ..agent.trajectory import read_trajectory
 from ..envs import DryRunEnv, Env, EnvError, action_points, describe
 from .errors import BadRequest
-from .script import Check
+from .scripts.conditions import Evaluating, same_json
+from .scripts.outcome import CheckResult
+from .scripts.tree import Check
 
 AGAIN_S = 2.0  # after Ctrl-C
-
-
-@dataclass(frozen=True)
-class CheckResult:
-    """What the page said when it was asked, against what the script expects."""
-
-    js: str
-    equals: JsonValue
-    found: JsonValue
-    ok: bool
-    error: str | None = None
-
-    def to_json(self) -> dict[str, JsonValue]:
-        return {"js": self.js, "equals": self.equals, "found": self.found, "ok": self.ok, "error": self.error}
 
 
 @dataclass(frozen=True)
@@ -118,16 +105,9 @@ def stops_until_heard() -> Generator[None]:
             signal.signal(signum, before[signum])
 
 
-@runtime_checkable
-class Answering(Protocol):
-    """A screen that can be asked about its own state."""
-
-    def evaluate(self, js: str) -> Any: ...
-
-
 def check_page(env: Env, checks: Sequence[Check]) -> tuple[CheckResult, ...]:
     """Ask the page; an expression that fails, or a page that is gone, fails its check. BadRequest without a page."""
-    if not isinstance(env, Answering):
+    if not isinstance(env, Evaluating):
         raise BadRequest("the script has checks, and only a page can answer them: run it with --url")
     results: list[CheckResult] = []
     for check in checks:
@@ -138,17 +118,6 @@ def check_page(env: Env, checks: Sequence[Check]) -> tuple[CheckResult, ...]:
         else:
             results.append(CheckResult(check.js, check.equals, found, same_json(found, check.equals)))
     return tuple(results)
-
-
-def same_json(one: object, other: object) -> bool:
-    """Equality as JSON has it: 1 equals 1.0 but not true, and the order of keys does not count."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        left, right = cast(dict[str, object], one), cast(dict[str, object], other)
-        return left.keys() == right.keys() and all(same_json(left[key], right[key]) for key in left)
-    if isinstance(one, list) and isinstance(other, list):
-        lefts, rights = cast(list[object], one), cast(list[object], other)
-        return len(lefts) == len(rights) and all(map(same_json, lefts, rights))
-    return isinstance(one, bool) == isinstance(other, bool) and one == other
 
 
 def picture_of_run(path: Path) -> Image.Image:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from dataclasses import asdict, dataclass
@@ -11,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from .console import (
     NEEDS_USER,
@@ -59,12 +57,23 @@ from .screen_flags import (
     size_of,
     viewport_of,
 )
+from .script_flags import (
+    CheckFlag,
+    JunitFlag,
+    NoCacheFlag,
+    RefreshFlag,
+    ReportFlag,
+    ScriptFlags,
+    SureFlag,
+    TagFlag,
+    VarFlag,
+    VarsFlag,
+)
 
 if TYPE_CHECKING:
-    from ..agent import ApprovePolicy
+    from ..agent import ApprovePolicy, RunResult
     from .open_screen import ScreenChoice
-    from .run import Outcome
-    from .script import Script
+    from .scripts import Script
 
 STATUS_CODES = {
     "finished": OK,
@@ -87,7 +96,10 @@ KeepGoingFlag = Annotated[
 
 
 def run(
-    goal: Annotated[str, typer.Argument(metavar="GOAL|SCRIPT.yaml", help="Plain steps parted by ';', or a script.")],
+    goal: Annotated[
+        list[str],
+        typer.Argument(metavar="GOAL|SCRIPT.yaml", help="Plain steps parted by ';', or scripts and folders of them."),
+    ],
     model: ModelFlag = "nano",
     device: DeviceFlag = "auto",
     dtype: DtypeFlag = "auto",
@@ -126,38 +138,60 @@ def run(
     step: StepFlag = False,
     watch: WatchFlag = False,
     no_open: NoOpenFlag = False,
+    var: VarFlag = None,
+    vars: VarsFlag = None,
+    tag: TagFlag = None,
+    check: CheckFlag = False,
+    no_cache: NoCacheFlag = False,
+    refresh: RefreshFlag = False,
+    junit: JunitFlag = None,
+    report: ReportFlag = None,
+    sure: SureFlag = None,
 ) -> None:
-    """Carry out a goal or a script on a page or a desktop, from its pixels."""
+    """Carry out a goal or scripts on a page or a desktop, from its pixels."""
     from ..agent import new_run_folder
-    from .open_screen import ScreenChoice
-    from .script import Script, load_script
+    from .open_screen import ScreenChoice, check_folder
+    from .scripts.suite import is_script
 
     with plain_errors(as_json):
-        script = load_script(Path(goal)) if goal.endswith((".yaml", ".yml")) else Script(name=goal, steps=())
-        elsewhere = desktop or virtual is not None or attach is not None
-        folder = out or new_run_folder("runs")
-        choice = ScreenChoice(
-            url=url or (None if elsewhere else script.url),
-            desktop=desktop,
-            virtual=None if virtual is None else size_of(virtual, "--virtual"),
-            start=start,
-            monitor=monitor,
-            region=region,
-            window=window,
-            viewport=viewport_of(viewport, script.viewport, model),
-            scale=scale,
-            surface=surface,
-            chromium=chromium,
-            attach=attach,
-            user_data=user_data,
-            storage_state=storage_state,
-            allow=tuple(allow or ()),
-            deny=tuple(deny or ()),
-            grant=tuple(grant or ()),
-            http_auth=http_auth,
-            downloads=downloads or folder / "downloads",
-            dialogs=dialogs,
+        flags = ScriptFlags(
+            var=tuple(var or ()),
+            vars=tuple(vars or ()),
+            check=check,
+            tags=tuple(tag or ()),
+            caches=not no_cache,
+            refresh=refresh,
+            junit=junit,
+            report=report,
+            sure=sure,
         )
+        elsewhere = desktop or virtual is not None or attach is not None
+
+        def screen_of(script: Script | None, folder: Path) -> ScreenChoice:
+            check_folder("--out", folder)
+            return ScreenChoice(
+                url=url or (None if elsewhere or script is None else script.url),
+                desktop=desktop,
+                virtual=None if virtual is None else size_of(virtual, "--virtual"),
+                start=start,
+                monitor=monitor,
+                region=region,
+                window=window,
+                viewport=viewport_of(viewport, None if script is None else script.viewport, model),
+                scale=scale,
+                surface=surface,
+                chromium=chromium,
+                attach=attach,
+                user_data=user_data,
+                storage_state=storage_state,
+                allow=tuple(allow or ()),
+                deny=tuple(deny or ()),
+                grant=tuple(grant or ()),
+                http_auth=http_auth,
+                downloads=downloads or folder / "downloads",
+                dialogs=dialogs,
+            )
+
         asked = ModelChoice(model, device, dtype, quantize)
         how = HowToRun(
             profile=profile,
@@ -169,7 +203,14 @@ def run(
             watch=watch,
             opens=not no_open,
         )
-        _run(script, choice, asked, how, folder=folder, picture=picture, as_json=as_json)
+        if len(goal) > 1 or is_script(goal[0]):
+            from .scripts.command import run_scripts
+
+            run_scripts(goal, screen_of, asked, how, flags, out=out, picture=picture, as_json=as_json)
+        if flags.given:
+            raise BadRequest(f"{' and '.join(flags.given)}: only for scripts, and {goal[0]!r} is a goal in words")
+        folder = out or new_run_folder("runs")
+        _run(goal[0], screen_of(None, folder), asked, how, folder=folder, picture=picture, as_json=as_json)
 
 
 def demo(
@@ -184,26 +225,29 @@ def demo(
     as_json: JsonFlag = False,
 ) -> None:
     """Fill in and submit the bundled sign-up form from its pixels, then ask the page what it received."""
-    from ..agent import new_run_folder
     from .demo import DEMO_FOLDER, DEMO_PAGE, DEMO_SCRIPT, serve_folder
     from .open_screen import ScreenChoice
-    from .script import load_script
+    from .scripts import load_script
+    from .scripts.command import run_loaded
 
     with plain_errors(as_json), serve_folder(DEMO_FOLDER) as address:
-        script = load_script(DEMO_SCRIPT)
-        choice = ScreenChoice(
-            url=address + DEMO_PAGE,
-            viewport=viewport_of(None, script.viewport, model),
-            surface=surface,
-            chromium=chromium,
-        )
-        asked = ModelChoice(model, device, dtype, quantize)
-        _run(
-            script,
-            choice,
-            asked,
+
+        def screen_of(script: Script, folder: Path) -> ScreenChoice:
+            return ScreenChoice(
+                url=address + DEMO_PAGE,
+                viewport=viewport_of(None, script.viewport, model),
+                surface=surface,
+                chromium=chromium,
+            )
+
+        run_loaded(
+            [load_script(DEMO_SCRIPT)],
+            {},
+            screen_of,
+            ModelChoice(model, device, dtype, quantize),
             HowToRun(),
-            folder=out or new_run_folder("runs"),
+            ScriptFlags(caches=False),  # what is shown is how a model finds things
+            out=out,
             picture=picture,
             as_json=as_json,
             draws=True,
@@ -233,7 +277,7 @@ class HowToRun:
 
 
 def _run(
-    script: Script,
+    goal: str,
     choice: ScreenChoice,
     model: ModelChoice,
     how: HowToRun,
@@ -241,13 +285,12 @@ def _run(
     folder: Path,
     picture: Path | None,
     as_json: bool,
-    draws: bool = False,
 ) -> NoReturn:
-    """Check everything that can be checked before work starts, carry the script out, report, and leave.
+    """Check everything that can be checked before work starts, carry the goal out, report, and leave.
 
-    A script without steps is a goal in words, for a model that plans or as plain steps.
+    It is for a model that plans, or else made of plain steps.
     """
-    from ..agent import Approval, KimiPolicy, RunConfig, Trajectory, describe_step, find_profile, parse_steps
+    from ..agent import Approval, KimiPolicy, RunConfig, Trajectory, find_profile, parse_steps
     from ..agent.kimi import profile_of
     from ..agent.overlay import to_png
     from ..envs import DryRunEnv
@@ -262,25 +305,20 @@ def _run(
         check_writable(picture)
     if how.step and (how.dry_run or how.approve is not None):
         raise BadRequest("--step asks before every action: leave out --approve and --dry-run")
-    checks = () if how.dry_run else script.checks
-    if checks and choice.url is None and choice.attach is None:
-        raise BadRequest("the script has checks, and only a page can answer them: run it with --url")
     console = people()
     profile = None if how.profile is None else find_profile(how.profile)
     engine = model.load()
-    steps = script.steps or None
-    plans = steps is None and (profile or profile_of(engine)).plans
-    planned = None if plans else steps or parse_steps(script.name)
+    plans = (profile or profile_of(engine)).plans
+    planned = None if plans else parse_steps(goal)
     config = RunConfig(
         max_steps=how.max_steps or max(DEFAULT_MAX_STEPS, 3 * len(planned or ())),
         max_turns=1 if how.dry_run and plans else None,
         stop_when_stuck=not how.keep_going,
     )
-    goal = "\n".join(map(describe_step, script.steps)) if script.steps else script.name
     if (folder / "run.json").exists():
         raise BadRequest(f"{folder} already holds a run: choose another folder")
     with open_screen(choice) as env:
-        policy = KimiPolicy(engine, profile=profile, steps=steps, kinds=env.kinds)
+        policy = KimiPolicy(engine, profile=profile, kinds=env.kinds)
         asks_about = how.policy(plans=plans)
         trajectory = Trajectory(
             folder,
@@ -304,7 +342,6 @@ def _run(
                         goal,
                         trajectory,
                         config,
-                        checks=checks,
                         watch=watch,
                         approve=Approval(asks_about, asker if is_somebody_there or how.step else None),
                         ask=table.ask if is_somebody_there else None,
@@ -314,13 +351,13 @@ def _run(
                     console.print(f"trajectory: {folder}", highlight=False, markup=False, soft_wrap=True)
                     if as_json:
                         print_json(trajectory.result.to_json())
-    drawn = picture or (folder / "run.png" if draws or how.dry_run else None)
+    drawn = picture or (folder / "run.png" if how.dry_run else None)
     if drawn is not None and outcome.result.steps:
         write_file(drawn, to_png(picture_of_dry_run(folder) if how.dry_run else picture_of_run(folder)))
     if as_json:
         print_json(outcome.to_json())
-    _report(outcome, console, drawn)
-    raise typer.Exit(exit_code(outcome))
+    _report(outcome.result, console, drawn)
+    raise typer.Exit(exit_code(outcome.result))
 
 
 def screen_told(choice: ScreenChoice) -> dict[str, Any]:
@@ -338,24 +375,16 @@ def _is_placeholder(text: str) -> bool:
     return re.fullmatch(r"\{\{secret:[^{}]+\}\}", text) is not None
 
 
-def exit_code(outcome: Outcome) -> int:
+def exit_code(result: RunResult) -> int:
     """What was checked counts; without a check, how the run ended."""
-    if outcome.result.status == "finished" and outcome.result.success is False:
+    if result.status == "finished" and result.success is False:
         return TASK_FAILED
-    return OK if outcome.result.success else STATUS_CODES.get(outcome.result.status, TASK_FAILED)
+    return OK if result.success else STATUS_CODES.get(result.status, TASK_FAILED)
 
 
-def _report(outcome: Outcome, console: Console, drawn: Path | None) -> None:
-    result = outcome.result
-    for check in outcome.checks:
-        console.print(f"[green]ok[/]      {escape(check.js)}" if check.ok else f"[red]wrong[/]   {escape(check.js)}")
-        if not check.ok:
-            found = check.error or json.dumps(check.found, ensure_ascii=False)
-            expected = json.dumps(check.equals, ensure_ascii=False)
-            console.print(f"        expected {expected}\n        found    {found}", markup=False, soft_wrap=True)
-    said = {True: "[green]done, and checked[/]", False: "[red]not done[/]", None: ""}[result.success]
+def _report(result: RunResult, console: Console, drawn: Path | None) -> None:
     steps = "1 step" if result.steps == 1 else f"{result.steps} steps"
-    console.print(f"{result.status}: {steps}  {said}".rstrip(), highlight=False)
+    console.print(f"{result.status}: {steps}", highlight=False)
     for line in (result.error, result.answer, f"trajectory: {result.path}", drawn and f"picture:    {drawn}"):
         if line:
             console.print(str(line), highlight=False, markup=False, soft_wrap=True)

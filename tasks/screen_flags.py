@@ -171,7 +171,7 @@ def viewport_of(flag: str | None, of_script: Size | None, model: str | None) -> 
 
 def size_of(text: str, flag: str) -> Size:
     """'1280x720' as a size; BadRequest for anything else."""
-    from .script import parse_size
+    from .sizes import parse_size
 
     try:
         return parse_size(text)

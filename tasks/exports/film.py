@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 
 from ...agent import Mark, Recording, Step, TrajectoryError, draw
 from ...agent.overlay import ACCENT, FAILED
-from ...envs import TypeText, action_points, describe
+from ...envs import Click, MissingTool, TypeText, action_points, describe
 from ..errors import BadRequest
 from .caption import captioned
 from .exported import Exported, Told, only_one
@@ -39,12 +39,12 @@ def write_gif(recordings: Sequence[Recording], out: Path) -> Exported:
 
 
 def write_mp4(recordings: Sequence[Recording], out: Path) -> Exported:
-    """H.264 that browsers play. BadRequest without PyAV."""
+    """H.264 that browsers play. MissingTool without PyAV."""
     try:
         import av
         from av.error import FFmpegError
     except ImportError as error:
-        raise BadRequest(INSTALL) from error
+        raise MissingTool(INSTALL) from error
     told = Told()
     pictures = _pictures(only_one(recordings, "a film"), told, LONGEST_PX["mp4"])
     try:
@@ -93,7 +93,6 @@ def _drawn(step: Step) -> Image.Image:
     own: there the field is framed, where it is known.
     """
     colour = FAILED if step.error else ACCENT
-    said = "unreadable reply" if step.action is None else describe(step.action)
     sure = "" if step.confidence is None else f" {step.confidence:.0%}"
     points = () if step.action is None else action_points(step.action)
     frame = step.before.read()
@@ -104,7 +103,16 @@ def _drawn(step: Step) -> Image.Image:
         left, top, right, bottom = box
         pen, wide_px = ImageDraw.Draw(picture), max(2, round(min(picture.size) / 200))
         pen.rectangle((left - wide_px, top - wide_px, right + wide_px, bottom + wide_px), outline=colour, width=wide_px)
-    return captioned(picture, f"{step.index + 1}. {said}{sure}", colour)
+    return captioned(picture, f"{step.index + 1}. {_said(step)}{sure}", colour)
+
+
+def _said(step: Step) -> str:
+    """What was done; a click by what was looked for, because where it went is drawn."""
+    if step.action is None:
+        return "unreadable reply"
+    if isinstance(step.action, Click) and step.instruction:
+        return f"click {step.instruction}" if step.instruction.startswith("the ") else step.instruction
+    return describe(step.action)
 
 
 def _end(recording: Recording, last: Step) -> Image.Image:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ...agent import Recording, Step, StoredFrame, TrajectoryError
-from ...envs import action_points, action_to_json
+from ...envs import MissingTool, action_points, action_to_json
 from ..errors import BadRequest
 from .exported import Exported, Told, check_out, write_text
 
@@ -33,12 +33,12 @@ INSTALL = "pyarrow is not installed: pip install 'moonhand[data]'"
 
 
 def write_parquet(recordings: Sequence[Recording], out: Path) -> Exported:
-    """All steps of all runs, those that failed included: `error` tells. BadRequest without pyarrow."""
+    """All steps of all runs, those that failed included: `error` tells. MissingTool without pyarrow."""
     try:
         import pyarrow  # pyright: ignore[reportMissingTypeStubs] it has none
         from pyarrow import parquet  # pyright: ignore[reportMissingTypeStubs]
     except ImportError as error:
-        raise BadRequest(INSTALL) from error
+        raise MissingTool(INSTALL) from error
     check_out(out, folder=True)
     told = Told()
     picture = pyarrow.struct([("bytes", pyarrow.binary()), ("path", pyarrow.string())])

@@ -61,7 +61,7 @@ def main() -> None:
             browser = playwright.chromium.launch(executable_path=given.chromium or None, headless=not given.headed)
         except Error as error:
             why = error.message.splitlines()[0]
-            raise SystemExit(f"{{why}}: pass --chromium PATH, or run: playwright install chromium") from None
+            raise SystemExit(f"{{why}}: pass --chromium PATH, or run: python -m playwright install chromium") from None
         page = browser.new_context({context}).new_page(){dialogs}
         page.goto(given.url)
         page = perform(page)
@@ -101,7 +101,7 @@ def page() -> Iterator[Page]:
             browser = playwright.chromium.launch(executable_path=os.environ.get("MOONHAND_CHROMIUM") or None)
         except Error as error:
             why = error.message.splitlines()[0]
-            pytest.fail(f"{{why}}: set MOONHAND_CHROMIUM, or run: playwright install chromium", pytrace=False)
+            pytest.fail(f"{{why}}: set MOONHAND_CHROMIUM, or run: python -m playwright install chromium", pytrace=False)
         page = browser.new_context({context}).new_page(){dialogs}
         yield page
         browser.close()

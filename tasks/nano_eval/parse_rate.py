@@ -65,7 +65,7 @@ class Tally:
 
     def add(self, generations: list[Generation], dialect: Dialect, canvases: list[Canvas]) -> None:
         """Replies that were made together."""
-        self.decode_s += generations[0].decode_s
+        self.decode_s += max(each.decode_s for each in generations)
         for generation, canvas in zip(generations, canvases, strict=True):
             self.replies += 1
             self.tokens += len(generation.tokens)

@@ -19,7 +19,7 @@ STOPPED = 130
 
 
 def train(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUNS...", help="Recorded runs, or folders that hold some.")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUNS", help="Recorded runs, or folders that hold some.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for checkpoints, the curve and the finished model.")],
     model: Annotated[
         str, typer.Option("--model", envvar="MOONHAND_MODEL", help="'nano', or the folder of a checkpoint.")

@@ -91,9 +91,15 @@ def test_ctrl_c_while_it_starts_is_one_line(wait_s: float) -> None:
     assert "Traceback" not in err
 
 
-@pytest.mark.parametrize("arguments", [(), ("run",), ("fly",), ("shot", "a.png", "--monitor", "-1"), ("model",)])
+@pytest.mark.parametrize("arguments", [("run",), ("fly",), ("shot", "a.png", "--monitor", "-1"), ("model",)])
 def test_wrong_usage_leaves_with_2(arguments: tuple[str, ...]) -> None:
     assert moonhand(*arguments).code == 2
+
+
+def test_without_arguments_it_says_what_to_try() -> None:
+    left = moonhand()
+    assert left.code == 0
+    assert " demo\n" in left.out
 
 
 @pytest.mark.browser
@@ -322,12 +328,11 @@ def test_run_leaves_with_1_where_the_model_babbles(page: str, babbling_checkpoin
 
 @pytest.mark.browser
 def test_run_on_a_page_that_crashes_leaves_with_3_and_a_readable_trajectory(
-    page: str, middle_checkpoint: Path, tmp_path: Path
+    page: str, middle_checkpoint: Path, whole_chromium: str, tmp_path: Path
 ) -> None:
     folder = tmp_path / "run"
-    left = moonhand(
-        "run", "click Go; go to chrome://crash; wait 1", "--url", page, "--model", middle_checkpoint, "--out", folder
-    )
+    how = ("--url", page, "--chromium", whole_chromium, "--model", middle_checkpoint, "--out", folder)
+    left = moonhand("run", "click Go; go to chrome://crash; wait 1", *how)
     assert left.code == 3
     assert "Traceback" not in left.err
     assert str(folder) in left.err

@@ -15,7 +15,7 @@ from moonhand.envs import Action, BrowserConfig, BrowserEnv, Navigate, Point, Si
 from moonhand.tasks.cli import app
 from moonhand.tasks.demo import DEMO_FOLDER, DEMO_PAGE, DEMO_SCRIPT, serve_folder
 from moonhand.tasks.run import Outcome, carry_out, picture_of_run
-from moonhand.tasks.script import Script, load_script
+from moonhand.tasks.scripts import Script, load_script
 from typer.testing import CliRunner
 
 NANO = Path(__file__).parent.parent.parent / "model" / "nano" / "model.safetensors"
@@ -63,7 +63,7 @@ def played(env: BrowserEnv, steps: tuple[ScriptStep, ...]) -> ScriptedPolicy:
 def play(demo: tuple[BrowserEnv, Script], folder: Path, steps: tuple[ScriptStep, ...] | None = None) -> Outcome:
     env, script = demo
     with Trajectory(folder, goal="demo") as trajectory:
-        policy = played(env, script.steps if steps is None else steps)
+        policy = played(env, script.acts if steps is None else steps)
         seen: list[int] = []
         outcome = carry_out(
             env,
@@ -102,7 +102,7 @@ def test_the_script_done_right_submits_the_form_and_passes_its_check(
 
 @pytest.mark.browser
 def test_a_field_typed_wrong_fails_the_check(demo: tuple[BrowserEnv, Script], tmp_path: Path) -> None:
-    steps = load_script(DEMO_SCRIPT).steps
+    steps = load_script(DEMO_SCRIPT).acts
     outcome = play(demo, tmp_path / "run", (TypeStep(text="Grace Hopper", target="Full name"), *steps[1:]))
     assert outcome.result.success is False
     assert outcome.checks[0].found != outcome.checks[0].equals
@@ -110,7 +110,7 @@ def test_a_field_typed_wrong_fails_the_check(demo: tuple[BrowserEnv, Script], tm
 
 @pytest.mark.browser
 def test_the_form_is_not_sent_before_the_box_is_ticked(demo: tuple[BrowserEnv, Script], tmp_path: Path) -> None:
-    steps = load_script(DEMO_SCRIPT).steps
+    steps = load_script(DEMO_SCRIPT).acts
     outcome = play(demo, tmp_path / "run", (*steps[:3], *steps[4:]))
     assert outcome.checks[0].found is None
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import time
+import tomllib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from moonhand.tasks import doctor as doctor_module
 from moonhand.tasks.calibrate_surfaces import calibrate_all, outcomes_to_json
 from moonhand.tasks.cli import app
 from moonhand.tasks.doctor import Probe, look, works
+from moonhand.tasks.doctor_extras import EXTRAS, Extra, check_extra
 from moonhand.tasks.doctor_machine import UNTESTED, check_disk, check_fonts, check_system
 from moonhand.tasks.doctor_model import HELD, check_decoding, check_memory, check_model
 from moonhand.tasks.doctor_screen import (
@@ -100,6 +103,13 @@ def test_damaged_weights_are_found(middle_checkpoint: Path, tmp_path: Path) -> N
     assert not works((finding,))
 
 
+def test_a_server_that_does_not_answer_is_found() -> None:
+    finding = check_model("openai:http://127.0.0.1:9/v1")
+    assert (finding.ok, finding.needed) == (False, True)
+    assert "127.0.0.1:9" in finding.detail
+    assert finding.mend
+
+
 def test_memory_is_told_for_each_way_a_checkpoint_is_held() -> None:
     needs = [float(check_memory(held).detail.split()[1]) for held in HELD]
     assert needs == [31.2, 16.7, 10.0]  # GiB
@@ -152,8 +162,42 @@ def test_doctor_prints_a_table_for_people_and_leaves_with_3_where_a_run_would_fa
     monkeypatch.delenv("DISPLAY", raising=False)
     result = CliRunner().invoke(app, ["doctor", "--model", str(tmp_path / "none")])
     assert result.exit_code == 3
-    for words in ("This machine", "Pages", "Desktops", "The model", "missing", "looked at in"):
+    for words in ("This machine", "Pages", "Desktops", "The model", "Extras", "missing", "looked at in"):
         assert words in result.stdout
+    verdict, *mends = result.stdout[result.stdout.index("not ready: ") :].splitlines()
+    assert verdict == f"not ready: chromium, model {tmp_path / 'none'} missing; to mend that:"
+    assert "playwright install --with-deps chromium" in mends[0]
+    assert len(mends) == 2
+
+
+@pytest.mark.browser
+def test_the_last_line_of_a_sound_machine_says_what_is_ready(
+    middle_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DISPLAY", raising=False)
+    probes = {"python", "chromium", "torch", f"model {middle_checkpoint}"}  # others look at the rest
+
+    def fewer(environ: Mapping[str, str], model: str) -> Iterator[Probe]:
+        return (probe for probe in all_probes(environ, model) if probe.name in probes)
+
+    all_probes = doctor_module._probes  # pyright: ignore[reportPrivateUsage] (each costs seconds)
+    monkeypatch.setattr(doctor_module, "_probes", fewer)
+    result = CliRunner().invoke(app, ["doctor", "--model", str(middle_checkpoint)])
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[-1] == f"ready: pages, with model {middle_checkpoint}; try moonhand demo"
+
+
+def test_an_extra_that_is_not_installed_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(EXTRAS, "data", Extra("rows", ("no_such_module",)))
+    found = check_extra("data")
+    assert (found.ok, found.needed, found.mend) == (False, False, "pip install 'moonhand[data]'")
+    assert works((found,))
+
+
+def test_each_extra_of_the_package_for_people_has_its_row() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for_people = set(project["optional-dependencies"]) - {"dev", "docs", "secrets"}  # secrets has a row of its own
+    assert for_people <= set(EXTRAS)
 
 
 @pytest.mark.browser

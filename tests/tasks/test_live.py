@@ -64,6 +64,16 @@ def test_a_log_gets_a_line_a_step_and_one_more_for_an_error() -> None:
     assert lines[4].strip() == MISREAD.error
 
 
+def test_a_step_that_the_model_guessed_is_marked() -> None:
+    log, screen = io.StringIO(), io.StringIO()
+    for file, is_terminal in ((log, False), (screen, True)):
+        with StepTable(Console(file=file, width=160, force_terminal=is_terminal, color_system="standard")) as table:
+            table.add(replace(CLICK, confidence=0.35))
+            table.add(CLICK)
+    assert [line.split()[-1] == "unsure" for line in log.getvalue().splitlines()] == [False, True, False]
+    assert "\x1b[33m" in screen.getvalue().split("capture ms")[-1], "yellow"
+
+
 def test_a_terminal_gets_one_growing_table() -> None:
     screen = io.StringIO()
     with StepTable(Console(file=screen, width=160, force_terminal=True)) as table:

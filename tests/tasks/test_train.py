@@ -301,7 +301,7 @@ def test_the_held_out_lessons_come_from_other_runs(tmp_path: Path) -> None:
         ("too much text", "512 positions"),
         ("too large", "GB are free"),
         ("batch", "whole multiple"),
-        ("no checkpoint", "does not exist"),
+        ("no checkpoint", "is no folder"),
     ],
 )
 def test_bad_input_is_one_clear_error_before_work_starts(

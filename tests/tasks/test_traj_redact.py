@@ -280,8 +280,9 @@ for number in range(12):
     if child == 0:
         work(copy)
         os._exit(0)
-    time.sleep(whole_s * number / 10)
-    os.kill(child, signal.SIGKILL)
+    if number < 11:  # the last comes to its end
+        time.sleep(whole_s * number / 10)
+        os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     is_secret_in = b"hunter2" in (copy / "run.json").read_bytes()
     found.append({old: "old", new: "new"}.get(digest(copy), "mix") if is_secret_in == (digest(copy) == old) else "mix")

@@ -17,6 +17,7 @@ from typing import Any, Final, cast
 import platformdirs
 from PIL import Image
 
+from ....envs import MissingTool
 from ...errors import BadRequest
 from .pictures import StoredPicture, UnreadablePicture, picture_size
 from .problems import Problem, ProblemKind
@@ -33,11 +34,11 @@ def picture_cache() -> Path:
 
 
 def read_parquet_file(path: Path, name: str, *, cache: Path | None, needs_images: bool) -> RowFile:
-    """The rows of a Parquet file. Pictures are taken out only where `needs_images`. BadRequest without pyarrow."""
+    """The rows of a Parquet file. Pictures are taken out only where `needs_images`. MissingTool without pyarrow."""
     try:
         from pyarrow import ArrowException, parquet  # pyright: ignore[reportMissingTypeStubs] it has none
     except ImportError as error:
-        raise BadRequest(f"{path} is a Parquet file: {INSTALL}") from error
+        raise MissingTool(f"{path} is a Parquet file: {INSTALL}") from error
     sha256 = ""
     rows: list[Row] = []
     problems: list[Problem] = []

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import typer
+from moonhand.envs import MissingTool
 from moonhand.tasks.console import with_plain_errors
 from moonhand.tasks.errors import BadRequest
 from moonhand.tasks.evals.check_command import check
@@ -208,7 +209,7 @@ def test_a_parquet_file_that_is_none_and_one_without_pyarrow_are_said_to_be_so(
     (tmp_path / "rows.parquet").write_bytes(b"PAR1 is not enough")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(
-        BadRequest, match=r"is a Parquet file: pyarrow is not installed: pip install 'moonhand\[data\]'"
+        MissingTool, match=r"is a Parquet file: pyarrow is not installed: pip install 'moonhand\[data\]'"
     ):
         open_suite("own", tmp_path)
     monkeypatch.undo()

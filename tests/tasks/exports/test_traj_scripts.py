@@ -140,7 +140,7 @@ def test_a_script_without_a_chromium_says_so_in_one_line(bundled: Callable[[str]
     assert traj("export", bundled("signup").path, "--to", "playwright", "--out", out).exit_code == 0
     done = run(sys.executable, out, "--chromium", tmp_path / "no-chromium")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
-    assert "pass --chromium PATH, or run: playwright install chromium" in done.stderr
+    assert "pass --chromium PATH, or run: python -m playwright install chromium" in done.stderr
 
 
 HOSTILE = 'a"""\n\nimport os; os.system("touch PWNED")\n# {0} \u2028 \x0c \'\'\' \\'
