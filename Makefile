@@ -1,11 +1,12 @@
 # `make demo` and `make test` each do all the set-up they need; a second run starts at once.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: help demo test fuzz soak faults kills replay-table nano nano-eval bench clean
+.PHONY: help demo test docs fuzz soak faults kills replay-table nano nano-eval bench clean
 
 help:
 	@echo "make demo    a sign-up form filled in from its pixels, in headless Chromium"
 	@echo "make test    format, lint, types and tests"
+	@echo "make docs    the site of docs/, into site/"
 	@echo "make fuzz    a million random replies, read by every dialect (minutes)"
 	@echo "make soak    3,000 mixed actions in Chromium and on an X display: does anything grow? (10 minutes)"
 	@echo "make faults  browsers killed, displays gone, disks full, 200 runs interrupted: what stays behind? (10 minutes)"
@@ -22,9 +23,13 @@ demo: .venv/.ready-for-demo
 
 test: .venv/.ready-for-test
 	@bash setup.sh browser
+	@bash setup.sh shell
 	@bash setup.sh desktop
 	@bash setup.sh fonts
 	bash tests/check.sh
+
+docs: .venv/.ready-for-test
+	NO_MKDOCS_2_WARNING=1 .venv/bin/python -m mkdocs build --strict
 
 fuzz: .venv/.ready-for-test
 	.venv/bin/python tests/fuzz/fuzz_dialects.py
@@ -63,4 +68,4 @@ bench: .venv/.ready-for-test
 	.venv/bin/moonhand model bench --config small --only growth --plots runs/speed
 
 clean:
-	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist site *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -3,6 +3,7 @@
 #   setup.sh venv demo|test|eval   .venv with the package (test: and its development tools, eval: what nano is
 #                             trained and measured with)
 #   setup.sh browser          a Chromium
+#   setup.sh shell            a Chromium without windows, where there is a package of it: tests start many
 #   setup.sh desktop          Xvfb, openbox, xclip, xrandr, xdotool and Tk, for tests of the desktop
 #   setup.sh fonts            typefaces, for training and evaluating nano and their tests
 # PYTHON=/path/to/python3 chooses the interpreter; MOONHAND_CHROMIUM=/path/to/chromium the browser.
@@ -119,6 +120,12 @@ set_up_browser() {
         "export MOONHAND_CHROMIUM=/path/to/chromium"
 }
 
+set_up_shell() { # it draws the same in two thirds of the time; nothing is missing without it
+    [ -z "${MOONHAND_CHROMIUM:-}" ] && ! command -v chromium-headless-shell chrome-headless-shell >/dev/null || return 0
+    apt-cache show chromium-headless-shell >/dev/null 2>&1 || return 0
+    apt_install chromium-headless-shell || say "without chromium-headless-shell the tests take longer"
+}
+
 set_up_desktop() {
     local missing=()
     command -v Xvfb >/dev/null || missing+=(xvfb)
@@ -150,10 +157,11 @@ set_up_fonts() { # the typefaces that nano's screens and the evaluation's pages 
 case "${1:-}" in
 venv) set_up_venv "${2:-demo}" ;;
 browser) set_up_browser ;;
+shell) set_up_shell ;;
 desktop) set_up_desktop ;;
 fonts) set_up_fonts ;;
 *)
-    sed -n '2,8s/^# //p' "${BASH_SOURCE[0]}" >&2
+    sed -n '2,9s/^# //p' "${BASH_SOURCE[0]}" >&2
     exit 2
     ;;
 esac

@@ -11,8 +11,8 @@ PYRIGHT_PYTHON_IGNORE_WARNINGS=1 "$bin/pyright" --threads 2
 if [ $# -gt 0 ]; then
     "$bin/python" -m pytest "$@"
 else
-    # Much of a test of screens is waiting: one worker more than there are cores. Each keeps whole files together.
-    workers=$(($(nproc) + 1))
+    # Much of a test of screens is waiting: two workers more than there are cores. Each keeps whole files together.
+    workers=$(($(nproc) + 2))
     # Each worker rewrites every test file, and each program that a test starts compiles ours, where nothing is kept.
     unset PYTHONDONTWRITEBYTECODE
     OMP_NUM_THREADS=1 "$bin/python" -m pytest -n "$((workers < 8 ? workers : 8))" --dist loadfile --no-loadscope-reorder \

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = ("torch", "transformers", "tiktoken", "mss", "pyautogui", "Xlib", "playwright")
+HEAVY = ("torch", "transformers", "tiktoken", "mss", "pyautogui", "Xlib", "playwright", "fastapi", "mcp")
 BUDGET_S = 1.5  # about 0.3 s alone on a desktop core; the rest is for a busy machine
 
 PROBE = """

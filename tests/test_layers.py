@@ -14,7 +14,13 @@ HOMES = {  # library -> the folders or files that may import it
     "triton": ("model/kernels",),
     "httpx2": ("model/remote_http.py",),
     "ray": ("tasks/evals/executors/ray.py",),
-    "transformers": ("tasks/model_bench/peer",),  # whom the bench measures beside
+    "transformers": ("tasks/model_bench/peer", "model/hf"),  # whom the bench measures beside, and who may use the model
+    "fastapi": ("tasks/serve/",),
+    "uvicorn": ("tasks/serve/", "tasks/mcp/"),
+    "prometheus_client": ("tasks/serve/",),
+    "mcp": ("tasks/mcp/",),
+    "pypdfium2": ("tasks/ask/pdf_pages.py",),
+    "huggingface_hub": ("tasks/checkpoint_hub.py",),
     "tiktoken": ("model/",),
     "safetensors": ("model/",),
     "mss": ("envs/capture.py",),
