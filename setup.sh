@@ -4,7 +4,7 @@
 #                             trained and measured with)
 #   setup.sh browser          a Chromium
 #   setup.sh shell            a Chromium without windows, where there is a package of it: tests start many
-#   setup.sh desktop          Xvfb, openbox, xclip, xrandr, xdotool and Tk, for tests of the desktop
+#   setup.sh desktop          Xvfb, openbox, xclip, xrandr, xdotool, xterm and Tk, for tests of the desktop
 #   setup.sh fonts            typefaces, for training and evaluating nano and their tests
 # PYTHON=/path/to/python3 chooses the interpreter; MOONHAND_CHROMIUM=/path/to/chromium the browser.
 set -euo pipefail
@@ -133,6 +133,7 @@ set_up_desktop() {
     command -v xclip >/dev/null || missing+=(xclip)
     command -v xrandr >/dev/null || missing+=(x11-xserver-utils)
     command -v xdotool >/dev/null || missing+=(xdotool)
+    command -v xterm >/dev/null || missing+=(xterm)
     .venv/bin/python -c 'import tkinter' 2>/dev/null || missing+=(python3-tk)
     if [ ${#missing[@]} -gt 0 ]; then
         apt_install "${missing[@]}" || fail "missing for the tests of the desktop: ${missing[*]}" \

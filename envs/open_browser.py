@@ -38,7 +38,14 @@ class OpenBrowser:
     def __init__(self, config: BrowserConfig, *, by_hand: bool = False) -> None:
         """`by_hand`: a person works in it, and answers its file dialogs."""
         self.config, self.safety, self._by_hand = config, PageSafety(config), by_hand
-        self.thread = BrowserThread(Dialogs(config.dialogs, lambda event: self.tabs.note(event), self.safety.secrets))
+        self.thread = BrowserThread(
+            Dialogs(
+                config.dialogs,
+                lambda event: self.tabs.note(event),
+                self.safety.secrets,
+                lambda page: self.tabs.replace(page),
+            )
+        )
         self.kiosk: Kiosk | None = None
         self.tabs: Tabs  # this and what follows: once it has started
         self.view: PageView

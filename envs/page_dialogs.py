@@ -23,7 +23,6 @@ from .secrets import Secrets, names_secrets
 DialogPolicy = Literal["dismiss", "accept", "ask"]
 LOOK_EVERY_MS = 20
 BEING_LEFT = "Not attached to an active page"  # how Chromium refuses an answer
-LEAVING_LIMIT_S = 5.0
 MAX_IN_A_ROW = 10  # dialogs that are asked about, one after the other, before a page is taken to never stop
 
 SILENCE_JS = "void Object.assign(window, {alert() {}, confirm: () => false, prompt: () => null})"
@@ -36,12 +35,18 @@ class Dialogs:
 
     An address that goes on asking, MAX_IN_A_ROW times with no other action in between, is answered at once ever after.
     `meet` is for the browser's thread. While it waits, the page is blocked and so is whatever that thread was doing;
-    all else here is for the other threads.
+    all else here is for the other threads. `replace` puts another tab in the place of one that is blocked for good.
     """
 
-    def __init__(self, policy: DialogPolicy, note: Callable[[str], None], secrets: Secrets) -> None:
+    def __init__(
+        self,
+        policy: DialogPolicy,
+        note: Callable[[str], None],
+        secrets: Secrets,
+        replace: Callable[[Page], None],
+    ) -> None:
         self.policy = policy
-        self._note, self._secrets = note, secrets
+        self._note, self._secrets, self._replace = note, secrets, replace
         self._asking: _Asking | None = None
         self._num_in_a_row = 0
         self._endless_urls: set[str] = set()
@@ -126,7 +131,8 @@ class Dialogs:
             return
         accepts = dialog.type in ("alert", "beforeunload") or self.policy == "accept"
         with suppress(PlaywrightError):
-            _answer(dialog, Answer(accepts), page)
+            if not self._answer(dialog, Answer(accepts), page):
+                return
         unasked = f" without asking, as {MAX_IN_A_ROW} had come before it" if self.policy == "ask" else ""
         self._note(_said(accepts, dialog) + unasked)
         if unasked and page is not None and not self._is_stopped:
@@ -165,8 +171,26 @@ class Dialogs:
             text = answer.text
             if text is not None and not names_secrets(dialog.default_value):
                 text = self._secrets.fill(text)
-            _answer(dialog, answer._replace(text=text), page)
-            self._note(_said(answer.accept, dialog))
+            if self._answer(dialog, answer._replace(text=text), page):
+                self._note(_said(answer.accept, dialog))
+
+    def _answer(self, dialog: Dialog, answer: Answer, page: Page | None) -> bool:
+        """False where it takes no answer any more."""
+        try:
+            if not answer.accept:
+                dialog.dismiss()
+            elif dialog.type == "prompt":
+                dialog.accept(dialog.default_value if answer.text is None else answer.text)
+            else:
+                dialog.accept()
+        except PlaywrightError as error:
+            if page is None or BEING_LEFT not in error.message:
+                raise
+            # A dialog that opens just as the next document comes is taken for one of that, and cannot be answered. It
+            # blocks the page's process, which that document waits for: nothing but the end of the tab ends it.
+            self._replace(page)
+            return False
+        return True
 
     def _end(self, asking: _Asking, answer: Answer | None) -> None:
         self.opened = Future()  # for the next one, which may open before this thread looks again
@@ -247,19 +271,3 @@ def _settle(work: Callable[[], Any], future: Future[Any]) -> None:
 
 def _said(accepts: bool, dialog: Dialog) -> str:
     return f"{'accepted' if accepts else 'dismissed'} {dialog.type} {dialog.message!r}"
-
-
-def _answer(dialog: Dialog, answer: Answer, page: Page | None) -> None:
-    try:
-        if not answer.accept:
-            dialog.dismiss()
-        elif dialog.type == "prompt":
-            dialog.accept(dialog.default_value if answer.text is None else answer.text)
-        else:
-            dialog.accept()
-    except PlaywrightError as error:
-        if page is None or BEING_LEFT not in error.message:
-            raise
-        # Nobody can answer a dialog of a page that is just being left, and it blocks all that the page's process does,
-        # the leaving too, until another navigation begins. The one under way then comes first.
-        page.goto(page.url, timeout=1000 * LEAVING_LIMIT_S)

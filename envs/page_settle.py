@@ -75,6 +75,14 @@ class PageSettler:
         """Whether something that was asked for since the action is still to come."""
         return any(asked.address not in self._polled for asked in self._pending.values())
 
+    def destination(self, page: Page) -> str | None:
+        """The address that this page is being sent to; None where it stays, or goes by what only it can ask for."""
+        for request, asked in reversed(self._pending.items()):
+            owner = _frame_of(request)
+            if asked.is_navigation and request.method == "GET" and owner is not None and owner.page is page:
+                return request.url
+        return None
+
     def begin(self, page: Page) -> None:
         """Wait from here on for what happens now, and no longer for what is under way."""
         with suppress(PlaywrightError):

@@ -68,19 +68,27 @@ class PageView:
         return self._last
 
     def _take(self, tabs: Tabs) -> bytes:
-        for limit_s in TRIES_S:
+        for number, limit_s in enumerate(TRIES_S):
             page = tabs.front()
             try:
                 # As lossless as page.screenshot and about three times faster.
                 how: dict[str, Any] = {"format": "png", "optimizeForSpeed": True}
-                answer = tabs.session(page).send("Page.captureScreenshot", how, timeout=1000 * limit_s)
+                session = tabs.session(page)
+                answer = session.send("Page.captureScreenshot", how, timeout=1000 * limit_s)
+                if number:
+                    # Chromium scales a page to take its picture. One that is cut short leaves it so: later pictures
+                    # look right, and clicks land elsewhere.
+                    self.prepare(page, session)
                 if self._viewport is not None and self._scale != 1:
                     page.evaluate("0")  # input sent at once now and then lands as if the scale still were another
                 return base64.b64decode(answer["data"])
             except PlaywrightError:  # a page that is just closing or changing its process: look again
                 with suppress(PlaywrightError):
                     page.wait_for_timeout(50)
-        return tabs.front().screenshot(caret="initial")
+        page = tabs.front()
+        png = page.screenshot(caret="initial")
+        self.prepare(page, tabs.session(page))
+        return png
 
 
 def measure(tabs: Tabs) -> Extent:

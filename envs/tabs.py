@@ -137,6 +137,27 @@ class Tabs:
         self._drop(page)
         self.bring_to_front(self.front())
 
+    def replace(self, page: Page) -> None:
+        """Close a tab that takes no answer; in its place comes a new one, on the address that it was being sent to."""
+        if page not in self._pages:
+            return
+        url = self._settler.destination(page) or page.url
+        index, is_front, events = self._pages.index(page), page is self._recent[-1], self._events.copy()
+        fresh = self.context.new_page()
+        self._adopt(fresh)
+        if page in self._opened or not self._is_ours:
+            self._opened.append(fresh)
+        page.close()
+        self._drop(page)
+        self._pages.remove(fresh)
+        self._pages.insert(index, fresh)
+        if not is_front:
+            self._recent.remove(fresh)
+            self._recent.insert(0, fresh)
+        self._events = events
+        self.note(f"a dialog that opened as the page was left had blocked its tab: {url} was opened anew")
+        quietly(lambda: fresh.goto(url, wait_until="commit"))
+
     def take_chooser(self) -> FileChooser | None:
         """The file dialog that is open in the tab in front, which then counts as answered."""
         found = self._chooser

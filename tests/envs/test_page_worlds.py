@@ -186,6 +186,17 @@ def test_a_click_goes_to_the_frame_under_it_though_what_draws_has_hung(board: Br
         board.evaluate(f"told('turned', {text!r})")
 
 
+def test_a_look_that_is_cut_short_moves_no_click(board: BrowserEnv) -> None:
+    """Chromium takes clicks as on a page enlarged for its picture until that is taken."""
+    place = seen(board.observe(), 90, 40, 0)
+    drawing = process_that_draws(board)
+    os.kill(drawing, signal.SIGSTOP)
+    threading.Timer(1.5, os.kill, (drawing, signal.SIGCONT)).start()
+    assert seen(board.observe(), 90, 40, 0) == place
+    click(board, place)
+    assert board.evaluate("got.canvas") is True
+
+
 def test_things_are_dragged_scrolled_and_chosen_from_a_menu_of_the_page(board: BrowserEnv) -> None:
     frame = board.observe()
     board.perform(Drag(path=(seen(frame, 0, 90, 90), seen(frame, 90, 0, 90))))

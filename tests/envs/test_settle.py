@@ -55,7 +55,7 @@ def test_what_moves_for_long_is_taken_for_endless() -> None:
 def test_another_size_is_a_change_and_then_the_screen_to_watch() -> None:
     count = itertools.count()
     grab = lambda: one_colour(0)[: 80 if next(count) < 3 else 40]  # noqa: E731  it is called often
-    settled, last_HW3 = settle_pixels(grab, np.ones((2, 3), np.bool_), quiet_s=0.1, limit_s=5)
+    settled, last_HW3 = settle_pixels(grab, np.ones((2, 3), np.bool_), quiet_s=0.4, limit_s=5)
     assert (settled.is_still, settled.waited_for, len(last_HW3)) == (True, ("changes",), 40)
 
 
@@ -151,9 +151,9 @@ def test_a_real_screen_is_waited_for_while_it_slides_and_not_while_something_spi
             pass
         start_s = time.perf_counter()
         with board.drawing(slide, every_s=0.02, times=20):
-            settled, after_HW3 = settle_pixels(grab, moving, quiet_s=0.15, limit_s=5)
+            settled, after_HW3 = settle_pixels(grab, moving, quiet_s=0.5, limit_s=5)
         assert (after_HW3[40, 115] == (255, 0, 0)).all()  # the last of them
-        assert 0.4 <= time.perf_counter() - start_s < 2
+        assert 0.4 <= time.perf_counter() - start_s < 4
     assert (settled.is_still, settled.waited_for, settled.num_moving) == (True, ("changes",), 1)
     assert settled.moving == (Region(360, 240, 160, 160),)
     assert where_changed(before_HW3, after_HW3, [Point(400, 500)], moving=settled.moving) == "changed_far"

@@ -145,7 +145,7 @@ def test_who_does_not_read_holds_nothing_once_the_time_is_over(serve: Serve, mon
 
         await asyncio.wait_for(served.app(scope, receive, send), 10)
 
-    with serve(timeout_s=0.3) as served:
+    with serve(timeout_s=1.5) as served:
         asyncio.run(ask(served))
         wait_until(lambda: is_idle(served))
         assert served.scheduler.counts().cancelled == 1
