@@ -81,9 +81,9 @@ class AsyncScreen:
         """Do one action, in px of the last frame."""
         return await self.call(lambda screen: screen.perform(action))
 
-    def locate(self, text: str, *, zoom: ZoomConfig | None = None) -> AsyncTarget:
-        """Something on the screen, named in words; looked for when it is used, and closer where `zoom` says so."""
-        return AsyncTarget(self._worker.run, self._screen.locate(text, zoom=zoom))
+    def locate(self, text: str, *, zoom: ZoomConfig | None = None, sure: float | None = None) -> AsyncTarget:
+        """Something on the screen, named in words; looked for when it is used, as `Screen.locate` does."""
+        return AsyncTarget(self._worker.run, self._screen.locate(text, zoom=zoom, sure=sure))
 
     def expect(self, text: str, *, by: By = "any") -> AsyncExpectation:
         """Something that must be on the screen, or must not: await `.visible()` or `.absent()`, which raise NotSeen."""

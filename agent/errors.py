@@ -3,7 +3,7 @@
 AgentError
 |-- ParseError        a reply that cannot be read as actions; carries the raw text and the span
 |-- BadGoal           a goal that is not a list of plain steps, for a model that cannot plan
-|-- TargetRefused     the model says that the thing looked for is not on the screen
+|-- TargetRefused     the model does not see the thing looked for, or is not sure enough of it
 |-- NotSeen           what a program expected on the screen is not there, or still is; an AssertionError, too
 |-- BadProfile        a prompt profile that cannot be read, or that there is not
 |-- CannotAnswer      a question about the screen for a policy that only acts
@@ -45,7 +45,7 @@ class BadGoal(AgentError):
 
 
 class TargetRefused(AgentError):
-    """The model says that the thing looked for is not on the screen; nothing was touched."""
+    """The model does not see the thing looked for, or is not sure enough of it; nothing was touched."""
 
 
 class NotSeen(AgentError, AssertionError):

@@ -28,6 +28,8 @@ class Looking(Protocol):
     def env(self) -> Env: ...
     @property
     def engine(self) -> Answering: ...
+    @property
+    def sure(self) -> float: ...
 
 
 class Expectation:
@@ -61,7 +63,8 @@ class Expectation:
     def _checked(self, timeout_s: float, *, absent: bool) -> Sighting:
         self._is_used = True
         env, engine = self._screen.env, LazyEngine(lambda: self._screen.engine)
-        sighting = wait_until_seen(env, engine, self._text, timeout_s=timeout_s, absent=absent, by=self._by)
+        sure = 0.0 if absent else self._screen.sure  # that it may be there is reason enough not to call it absent
+        sighting = wait_until_seen(env, engine, self._text, timeout_s=timeout_s, absent=absent, by=self._by, sure=sure)
         if sighting.found is not absent:
             return sighting
         picture, where = self._picture(sighting)

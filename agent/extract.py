@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from ..envs import Env, Frame
-from .errors import CannotAnswer, TargetRefused
+from .errors import CannotAnswer
 from .expect import readable
 from .kimi import generate, profile_of
 from .locate import locate
 from .prompts import extract_turns
+from .sure import sure_point
 from .target import Target
 
 if TYPE_CHECKING:
@@ -28,27 +29,25 @@ class Extracted:
     frame: Frame = field(repr=False)
 
 
-def extract(env: Env, engine: Answering, question: str, *, of: str | None = None) -> Extracted:
+def extract(env: Env, engine: Answering, question: str, *, of: str | None = None, sure: float = 0.0) -> Extracted:
     """Read a value from the screen.
 
     With `of`, the name of a thing, that is looked for first. In a page its value is read from the page, letter by
     letter: what a field holds, the entry of a list that is chosen, or else the text that the element shows; the
     question is then not asked. Elsewhere, and without `of`, the model is asked the question about the whole screen.
 
-    TargetRefused where the model does not see the thing. CannotAnswer where the model answers no questions, as
-    moonhand-nano, and where the field does not show what it holds (a password). ValueError for neither a question nor
-    a name.
+    TargetRefused where the model does not see the thing, or with less confidence than `sure`. CannotAnswer where the
+    model answers no questions, as moonhand-nano, and where the field does not show what it holds (a password).
+    ValueError for neither a question nor a name.
     """
     if not question.strip() and not (of or "").strip():
         raise ValueError("there is nothing to read: give a question, or the name of a thing with `of`")
     frame, target = env.observe(), None
     if of is not None:
         target = locate(engine, frame, of)
-        if target.point is None:
-            why = target.error or "the model does not see it"
-            raise TargetRefused(f"{of!r}: {why}; name it as the screen writes it (reply: {target.raw!r})")
+        point = sure_point(target, sure)
         screen = readable(env)
-        if screen is not None and (value := screen.value_at(target.point)) is not None:
+        if screen is not None and (value := screen.value_at(point)) is not None:
             return Extracted(value=value, how="page", target=target, frame=frame)
     profile = profile_of(engine)
     if profile.extract_user is None:

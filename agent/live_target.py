@@ -8,8 +8,8 @@ from PIL import Image
 
 from ..envs import Action, Button, Click, Drag, Effect, Frame, Move, Point, SelectOption, TypeText
 from .built import built
-from .errors import TargetRefused
 from .overlay import draw_target
+from .sure import sure_point
 from .target import Target
 
 
@@ -23,8 +23,13 @@ class LiveTarget:
         frame: Callable[[], Frame],
         find: Callable[[Frame, str], Target],
         perform: Callable[[Action, Target | None], Effect],
+        sure: float = 0.0,
     ) -> None:
-        """`Screen.locate` makes them. `find` says where the text is on a frame; `perform` gets what it said, too."""
+        """`Screen.locate` makes them. `find` says where the text is on a frame; `perform` gets what it said, too.
+
+        What is found with less confidence than `sure` has no point.
+        """
+        self._sure = sure
         self._text, self._frame, self._find, self._do = text, frame, find, perform
         self._seen: tuple[Frame, Target] | None = None
 
@@ -34,15 +39,8 @@ class LiveTarget:
 
     @property
     def point(self) -> Point:
-        """In screenshot px. TargetRefused if the model does not see it."""
-        target = self.look()
-        if target.point is None:
-            why = target.error or "the model does not see it"
-            raise TargetRefused(
-                f"{self._text!r}: {why}; name it as the screen writes it, or look with .preview() "
-                f"(reply: {target.raw!r})"
-            )
-        return target.point
+        """In screenshot px. TargetRefused if the model does not see it, or is not `sure` enough of it."""
+        return sure_point(self.look(), self._sure, or_look=", or look with .preview()")
 
     @property
     def confidence(self) -> float | None:

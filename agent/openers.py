@@ -28,6 +28,7 @@ def browser(
     url: str = "",
     *,
     model: str | Path | Answering = "nano",
+    sure: float = 0.0,
     viewport: tuple[int, int] | None = None,
     device_scale: float = 1.0,
     surface: Surface = "headless",
@@ -49,7 +50,8 @@ def browser(
 
     `viewport` is width and height in CSS px; None takes what suits the model (`default_viewport`). `allow` and `deny`
     are patterns of OriginRules, `secrets` gives the value of each {{secret:NAME}}; `record` keeps a trajectory of all
-    that is clicked and typed, as in Screen; the rest is as in BrowserConfig.
+    that is clicked and typed and `sure` is the least confidence to act on, as in Screen; the rest is as in
+    BrowserConfig.
     """
     size = default_viewport(model) if viewport is None else Size(*viewport)
 
@@ -72,24 +74,25 @@ def browser(
             )
         )
 
-    return Screen(open_page, model=model, out=out, record=record)
+    return Screen(open_page, model=model, sure=sure, out=out, record=record)
 
 
 def desktop(
     *,
     model: str | Path | Answering = "nano",
+    sure: float = 0.0,
     monitor: int | str = 1,
     out: str | Path = RUNS,
     record: bool | str | Path = False,
 ) -> Screen:
-    """One monitor of this machine's desktop, opened by `with`. `record` is as in Screen."""
+    """One monitor of this machine's desktop, opened by `with`. `sure` and `record` are as in Screen."""
 
     def open_desktop() -> AbstractContextManager[Env]:
         from ..envs import DesktopConfig, DesktopEnv
 
         return DesktopEnv(DesktopConfig(monitor=monitor))
 
-    return Screen(open_desktop, model=model, out=out, record=record)
+    return Screen(open_desktop, model=model, sure=sure, out=out, record=record)
 
 
 def virtual_display(
@@ -97,6 +100,7 @@ def virtual_display(
     *,
     start: str | Sequence[str] | None = None,
     model: str | Path | Answering = "nano",
+    sure: float = 0.0,
     secrets: SecretLookup = find_secret,
     out: str | Path = RUNS,
     record: bool | str | Path = False,
@@ -108,7 +112,8 @@ def virtual_display(
 
     `size` is width and height in px. `start` is a program with its arguments, as one line or as a list: the screen is
     open once the program has shown something, and the program ends with it. NoDisplay where there can be none (it needs
-    Linux, Xvfb and openbox), CannotStart where the program does not start or shows nothing. `record` is as in Screen.
+    Linux, Xvfb and openbox), CannotStart where the program does not start or shows nothing. `sure` and `record` are as
+    in Screen.
     """
 
     @contextmanager
@@ -123,4 +128,4 @@ def virtual_display(
                 stack.enter_context(started(start, env, display.environ()))
             yield env
 
-    return Screen(open_display, model=model, out=out, record=record)
+    return Screen(open_display, model=model, sure=sure, out=out, record=record)

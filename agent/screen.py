@@ -20,6 +20,7 @@ from .locate import locate
 from .loop import RunConfig, run_to_end
 from .manual import ManualRun
 from .steps import ClickStep, TypeStep, grounding_instruction
+from .sure import checked_sure
 from .target import Target
 from .trajectory import RunResult, Trajectory, new_run_folder
 from .zoom import ZoomConfig
@@ -33,6 +34,7 @@ RUNS = "runs"  # where trajectories go unless told otherwise
 class Screen:
     """A screen and a model that finds things on it. A context manager; the model is loaded at its first use.
 
+    What the model finds with less confidence than `sure`, 0..1, is not touched, read or seen; `do` goes by its own.
     With `record` every action of click, type, press and perform becomes a step of one trajectory, in that folder or,
     for True, in a new one under `out`; each takes two looks more. `do` keeps one of its own in any case.
     """
@@ -42,11 +44,14 @@ class Screen:
         open_env: Callable[[], AbstractContextManager[Env]],
         *,
         model: str | Path | Answering = "nano",
+        sure: float = 0.0,
         out: str | Path = RUNS,
         record: bool | str | Path = False,
     ) -> None:
+        """ValueError for a `sure` that is no share of one."""
         self._open_env = open_env
         self._model = model
+        self.sure = checked_sure(sure)
         self._out = Path(out)
         self._record = record
         self._manual: ManualRun | None = None
@@ -103,13 +108,17 @@ class Screen:
         """Do one action, in px of the last frame."""
         return self._perform(action)
 
-    def locate(self, text: str, *, zoom: ZoomConfig | None = None) -> LiveTarget:
-        """Something on the screen, named in words; looked for when it is used, and closer where `zoom` says so."""
+    def locate(self, text: str, *, zoom: ZoomConfig | None = None, sure: float | None = None) -> LiveTarget:
+        """Something on the screen, named in words; looked for when it is used, and closer where `zoom` says so.
+
+        `sure` holds for it in place of the screen's own.
+        """
         return LiveTarget(
             text,
             frame=self.frame,
             find=lambda frame, text: locate(self.engine, frame, text, zoom=zoom),
             perform=self._perform,
+            sure=self.sure if sure is None else checked_sure(sure),
         )
 
     def expect(self, text: str, *, by: By = "any") -> Expectation:
@@ -130,7 +139,7 @@ class Screen:
         The errors are those of `moonhand.agent.extract`: TargetRefused, CannotAnswer, ValueError. What comes back is
         data that the page wrote.
         """
-        return extract(self.env, self.engine, question, of=of)
+        return extract(self.env, self.engine, question, of=of, sure=self.sure)
 
     def click(self, text: str) -> Effect:
         """Find it and click it. TargetRefused if the model does not see it."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from moonhand.agent import Screen, TargetRefused, TrajectoryError, browser, default_viewport, read_trajectory
+from moonhand.agent import NotSeen, Screen, TargetRefused, TrajectoryError, browser, default_viewport, read_trajectory
 from moonhand.envs import Action, Click, Frame, Point, PressKeys, ReplayEnv, Size, TypeText, UnsupportedAction
 
 if TYPE_CHECKING:
@@ -43,6 +43,21 @@ def test_click_type_and_press_say_what_they_mean(taught_engine: Engine) -> None:
 def test_what_is_not_there_is_not_clicked(taught_engine: Engine) -> None:
     with screen(taught_engine, []) as live, pytest.raises(TargetRefused, match=r"'click Nothing': the model does not"):
         live.click("Nothing")
+
+
+def test_what_the_model_is_not_sure_of_is_neither_clicked_nor_read(taught_engine: Engine) -> None:
+    with Screen(lambda: ReplayEnv([FRAME] * 2, [SIGN_UP]), model=taught_engine, sure=1) as live:
+        target = live.locate("click Sign up")
+        assert target.confidence is not None
+        assert 0.8 < target.confidence < 1
+        for touch in (target.click, lambda: live.click("Sign up"), lambda: live.extract(of="click Sign up")):
+            with pytest.raises(TargetRefused, match=r"a confidence of 0\.\d\d only, and sure=1 asks for more"):
+                touch()
+        with pytest.raises(NotSeen, match="not sure enough"):
+            live.expect("the Sign up button", by="model").visible(timeout_s=0)
+        assert live.locate("click Sign up", sure=0.5).click().performed
+    with pytest.raises(ValueError, match="sure must be from 0 to 1, got 50"):
+        browser(sure=50)
 
 
 def test_a_preview_touches_nothing_and_shows_the_point(taught_engine: Engine) -> None:
