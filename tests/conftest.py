@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import threading
 import time
@@ -12,6 +13,8 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import typer.main
+import typer.testing
 from moonhand.envs import INSTALL_CHROMIUM, NoDisplay, Size, VirtualDisplay, find_chromium
 
 LONGEST_FIRST = ("model/test_kernels.py", "test_packaging.py")  # 20 s of one test: under tests/, as the next
@@ -38,6 +41,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     if hasattr(config, "workerinput"):
         items.sort(key=rank)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def commands_built_once() -> Generator[None]:
+    """Typer's runner would build the tree of all commands for every call of one, which takes 0.1 s."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.testing, "_get_command", functools.cache(typer.main.get_command))
+        yield
 
 
 @pytest.fixture(scope="session")
