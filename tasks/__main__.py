@@ -25,16 +25,16 @@ def main() -> None:
         sys.exit(completion.answer(shell))
     from .cli import main as run
 
-    signal.signal(signal.SIGINT, before)
     try:
+        signal.signal(signal.SIGINT, before)
         run()
     except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
+        _say_stopped()
         sys.exit(STOPPED)
     except SystemExit as left:
         # Typer leaves without a word where a command had not yet begun to listen itself.
         if isinstance(getattr(left.__context__, "__cause__", None), KeyboardInterrupt):
-            print("stopped", file=sys.stderr)
+            _say_stopped()
         told = getattr(left.__context__, "format_message", None)  # click's own: no such option, no such choice
         if _for_programs() and told is not None:
             print(json.dumps({"error": told()}))
@@ -48,6 +48,12 @@ def main() -> None:
 
 def _for_programs() -> bool:
     return "--json" in sys.argv
+
+
+def _say_stopped() -> None:
+    print("stopped", file=sys.stderr)
+    if _for_programs():
+        print(json.dumps({"error": "stopped"}))
 
 
 def _leave(signum: int, frame: FrameType | None) -> None:

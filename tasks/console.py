@@ -179,6 +179,8 @@ def plain_errors(as_json: bool = False) -> Generator[None]:
         yield
     except KeyboardInterrupt:
         people().print("stopped")
+        if as_json:
+            typer.echo(json.dumps({"error": "stopped"}))
         raise typer.Exit(STOPPED) from None
     except tuple(codes) as error:
         people().print(f"error: {error}", style="red", highlight=False, markup=False, soft_wrap=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -89,6 +90,20 @@ def test_ctrl_c_while_it_starts_is_one_line(wait_s: float) -> None:
         _, err = program.communicate(timeout=PATIENCE_S)
     assert (program.returncode, err.split()[-1]) == (130, "stopped")
     assert "Traceback" not in err
+
+
+def test_ctrl_c_while_a_server_is_waited_for_is_json_for_programs(tmp_path: Path) -> None:
+    picture = tmp_path / "screen.png"
+    Image.new("RGB", (80, 60)).save(picture)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        model = f"openai:http://127.0.0.1:{silent.getsockname()[1]}#nano"
+        command = [sys.executable, "-m", "moonhand.tasks", "ground", str(picture), "x", "--model", model, "--json"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
+            silent.settimeout(PATIENCE_S)
+            with silent.accept()[0]:
+                program.send_signal(signal.SIGINT)
+                out, err = program.communicate(timeout=PATIENCE_S)
+    assert (program.returncode, json.loads(out), err.split()[-1]) == (130, {"error": "stopped"}, "stopped")
 
 
 @pytest.mark.parametrize("arguments", [("run",), ("fly",), ("shot", "a.png", "--monitor", "-1"), ("model",)])
