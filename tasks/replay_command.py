@@ -266,7 +266,9 @@ def _told_when_stopped(as_json: bool) -> Generator[None]:
     except KeyboardInterrupt:
         if as_json:
             told = {"status": "stopped", "success": None, "steps": 0, "trajectory": None, "answer": "", "error": None}
+            people().print("stopped")
             print_json(told)
+            raise typer.Exit(STOPPED) from None
         raise
 
 

@@ -96,6 +96,11 @@ class EpisodeLog:
         """Those that were played, in the order of the plan."""
         return tuple(self._rows[key] for key in self.plan if key in self._rows)
 
+    @property
+    def num_kept(self) -> int:
+        """How many are on the disk. Ctrl-C may have come between a line and its row."""
+        return (self.folder / EPISODES).read_bytes().count(b"\n")
+
     def add(self, row: EpisodeRow, timing: EpisodeTiming) -> None:
         """Both are on the disk when this returns. CannotWrite where it is full: what was there before stays."""
         with _told(self.folder):

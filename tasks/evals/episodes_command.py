@@ -122,7 +122,7 @@ def _play(plan: EpisodePlan, player: Player, log: EpisodeLog, chromium: str | No
 
 
 def _say_stopped(log: EpisodeLog, folder: Path, *, as_json: bool) -> None:
-    done, total = len(log.rows), len(log.plan)
+    done, total = log.num_kept, len(log.plan)
     line = f"stopped: {done} of {total} episodes are in {folder}; to go on: {command_again()}"
     people().print(line, highlight=False, markup=False, soft_wrap=True)
     if as_json:
