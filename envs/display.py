@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import select
 import shutil
 import socket
@@ -28,9 +29,9 @@ START_LIMIT_S = 20.0
 class VirtualDisplay:
     """Runs Xvfb, and openbox as window manager where `wm` is set, for as long as the `with` body lasts.
 
-    Xvfb picks a free display number itself. Nothing in this process's environment changes: hand `.display` to
-    DesktopEnv and `.environ()` to programs. NoDisplay names the package where a program is missing. On Linux both
-    programs end with this process, even if that is killed.
+    Its number is one of many, so that a program of a display that has ended does not come up on the next one. Nothing
+    in this process's environment changes: hand `.display` to DesktopEnv and `.environ()` to programs. NoDisplay names
+    the package where a program is missing. On Linux both programs end with this process, even if that is killed.
     """
 
     def __init__(self, size: Size = DEFAULT_SIZE, wm: bool = False) -> None:
@@ -80,8 +81,8 @@ class VirtualDisplay:
         read_fd, write_fd = os.pipe()
         screen = f"{self.size}x24"
         try:
-            command = [_program("Xvfb", "xvfb"), "-displayfd", str(write_fd), "-screen", "0", screen]
-            command += ["-nolisten", "tcp", "-dpi", "96", "-noreset"]
+            command = [_program("Xvfb", "xvfb"), f":{_free_number()}", "-displayfd", str(write_fd)]
+            command += ["-screen", "0", screen, "-nolisten", "tcp", "-dpi", "96", "-noreset"]
             server = _start(stack, keeper, command, pass_fds=(write_fd,))
         finally:
             os.close(write_fd)
@@ -136,6 +137,13 @@ def _start(
     ).result()
     stack.callback(_end, process)
     return process
+
+
+def _free_number() -> int:
+    while True:
+        number = 100 + secrets.randbelow(50_000)  # below 100 are people's own; an X server takes none above 59,535
+        if not Path(f"/tmp/.X11-unix/X{number}").exists():
+            return number
 
 
 def _tidy_up(number: str) -> None:

@@ -15,6 +15,16 @@ else
     workers=$(($(nproc) + 2))
     # Each worker rewrites every test file, and each program that a test starts compiles ours, where nothing is kept.
     unset PYTHONDONTWRITEBYTECODE
+    failures=.pytest_cache/v/cache/lastfailed
+    rm -f "$failures"
+    status=0
     OMP_NUM_THREADS=1 "$bin/python" -m pytest -n "$((workers < 8 ? workers : 8))" --dist loadfile --no-loadscope-reorder \
-        -o faulthandler_exit_on_timeout=true # a test that hangs costs its worker, not the whole run
+        -o faulthandler_exit_on_timeout=true || status=$? # a test that hangs costs its worker, not the whole run
+    [ "$status" -eq 1 ] || exit "$status"
+    # Real screens on crowded cores now and then answer too late. One or two tests that failed have to pass three times
+    # in a row, alone; what they said above stays to be read. More than two are no accident.
+    mapfile -t failed < <("$bin/python" -c "import json, sys; print(*json.load(open(sys.argv[1])), sep='\n')" "$failures")
+    [ ${#failed[@]} -gt 0 ] && [ ${#failed[@]} -le 2 ] || exit 1
+    for _ in 1 2 3; do "$bin/python" -m pytest "${failed[@]}"; done
+    printf 'check: failed beside other tests and passed alone: %s\n' "${failed[@]}" >&2
 fi

@@ -290,7 +290,7 @@ def test_the_handlers_of_the_program_are_back_after_close(virtual_display: Virtu
 
 @pytest.mark.parametrize(
     ("environ", "complaint"),
-    [({}, "no DISPLAY"), ({"DISPLAY": ":4711"}, "4711"), ({"WAYLAND_DISPLAY": "wayland-0"}, "Wayland")],
+    [({}, "no DISPLAY"), ({"DISPLAY": ":59535"}, "59535"), ({"WAYLAND_DISPLAY": "wayland-0"}, "Wayland")],
 )
 def test_a_missing_display_is_one_clear_error(environ: dict[str, str], complaint: str) -> None:
     program = "from moonhand.envs import *\nwith DesktopEnv(): pass\n"

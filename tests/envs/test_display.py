@@ -40,6 +40,15 @@ def test_a_virtual_display_has_the_size_asked_for_and_leaves_nothing_behind() ->
         _ = screen.display
 
 
+def test_the_next_display_has_another_name_so_that_late_programs_of_the_last_one_stay_away() -> None:
+    names: list[str] = []
+    for _ in range(4):
+        with VirtualDisplay(Size(320, 200)) as screen:
+            names.append(screen.display)
+            ScreenCapture(display=screen.display).close()
+    assert len(set(names)) == 4
+
+
 def test_a_body_that_raises_leaves_nothing_behind() -> None:
     def use_and_fail() -> None:
         with VirtualDisplay(Size(320, 200), wm=True) as screen:

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Generator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -176,21 +176,30 @@ def told(connection: Any, *wanted: int) -> list[int]:
     kinds: list[int] = []
     deadline_s = time.monotonic() + 20
     while not set(wanted).issubset(kinds):
-        assert time.monotonic() < deadline_s, kinds
+        assert time.monotonic() < deadline_s, (kinds, who_has_what(connection))
         kinds += [connection.next_event().type for _ in range(connection.pending_events())]
         time.sleep(0.005)
     return kinds
 
 
+def who_has_what(connection: Any) -> dict[str, Any]:
+    """Where the pointer and the keyboard are, and the windows that people see."""
+    pointer = connection.screen().root.query_pointer()
+    return {
+        "pointer": (pointer.root_x, pointer.root_y),
+        "keyboard": connection.get_input_focus().focus,
+        "windows": {number: window_title(connection, number) for number in window_list(connection)},
+    }
+
+
 def window_manager(screen: VirtualDisplay) -> int:
     """The process of the one on this display."""
     here = f"DISPLAY={screen.display}".encode()
-    managers = [
-        folder
-        for folder in Path("/proc").glob("[0-9]*")
-        if (folder / "comm").read_text() == "openbox\n" and here in (folder / "environ").read_bytes().split(b"\0")
-    ]
-    return int(managers[0].name)
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # one that has just ended
+            if (folder / "comm").read_text() == "openbox\n" and here in (folder / "environ").read_bytes().split(b"\0"):
+                return int(folder.name)
+    raise AssertionError(f"no window manager on {screen.display}")
 
 
 def keyboard_map(display: str) -> object:
