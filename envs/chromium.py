@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -24,6 +25,11 @@ def find_chromium(preferred: str | None = None, *, headless: bool = True) -> str
         if found := shutil.which(name):
             return found
     return _playwright_download(headless)
+
+
+def is_headless_shell(executable: str) -> bool:
+    """Whether that is a Chromium without windows, by its name."""
+    return re.search(r"headless.shell", Path(executable).name) is not None
 
 
 def _playwright_download(headless: bool) -> str | None:

@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, Playw
 from playwright.sync_api import Error as PlaywrightError
 
 from .browser_config import BrowserConfig
-from .chromium import INSTALL_CHROMIUM, find_chromium
+from .chromium import INSTALL_CHROMIUM, find_chromium, is_headless_shell
 from .errors import EnvError, NoBrowser, NoDisplay
 from .page_rules import profile_without_preloading
 from .secrets import without_secrets
@@ -52,6 +52,8 @@ def check_launch(config: BrowserConfig) -> None:
             raise _unusable(state, str(error)) from error
     if config.executable and not find_chromium(config.executable):
         raise NoBrowser(f"there is no browser at {config.executable!r}: correct the path, or {INSTALL_CHROMIUM}")
+    if config.executable and config.surface != "headless" and is_headless_shell(config.executable):
+        raise NoBrowser(f"{config.executable} opens no window: choose the headless surface, or a whole Chromium")
     if config.surface == "window" and config.attach is None and sys.platform == "linux":
         display = config.display or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
         if not display:

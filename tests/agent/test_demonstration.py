@@ -434,9 +434,16 @@ def test_what_is_shown_on_a_desktop_is_done_again_to_the_same_end(
 @pytest.mark.browser
 @pytest.mark.display
 @pytest.mark.slow  # always: the same by the DevTools protocol
-def test_what_real_hands_do_in_a_kiosk_is_done_again_to_the_same_end(chromium: str, home: str, tmp_path: Path) -> None:
+def test_what_real_hands_do_in_a_kiosk_is_done_again_to_the_same_end(
+    whole_chromium: str, home: str, tmp_path: Path
+) -> None:
     config = BrowserConfig(
-        url=home, viewport=VIEWPORT, executable=chromium, surface="kiosk", dialogs="ask", secrets=lambda _: "hunter2"
+        url=home,
+        viewport=VIEWPORT,
+        executable=whole_chromium,
+        surface="kiosk",
+        dialogs="ask",
+        secrets=lambda _: "hunter2",
     )
 
     def by_xdotool(*words: str) -> Doing:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, nullcontext, suppress
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -285,7 +286,7 @@ def test_dialogs_are_answered_and_reported(board: BrowserEnv, policy: DialogPoli
         assert env.evaluate("document.title") == "slow"
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:4/", pytest.param("no-scheme.example", marks=SLOW)])
+@pytest.mark.parametrize("url", ["http://127.0.0.1:4/", pytest.param("https://no-such-host.example", marks=SLOW)])
 def test_a_url_that_does_not_answer_is_told_before_the_run_starts(chromium: str, url: str) -> None:
     before = children()
     with pytest.raises(Unreachable, match=url), BrowserEnv(BrowserConfig(url=url, executable=chromium)):
@@ -318,6 +319,17 @@ def test_a_page_that_hangs_is_ended_after_the_time_limit(chromium: str, serve: S
             env.perform(Click(x_px=50, y_px=50))
         with pytest.raises(PageGone):
             env.observe()
+
+
+@pytest.mark.parametrize("surface", ["window", "kiosk"])
+def test_a_headless_shell_is_not_waited_for_where_a_window_is_asked_for(
+    surface: Literal["window", "kiosk"], tmp_path: Path
+) -> None:
+    shell = tmp_path / "chrome-headless-shell"
+    shell.touch(mode=0o755)
+    config = BrowserConfig(url="about:blank", surface=surface, executable=str(shell))
+    with pytest.raises(NoBrowser, match="opens no window"), BrowserEnv(config):
+        pass
 
 
 def test_a_missing_browser_is_named_with_the_command_that_mends_it() -> None:

@@ -1,6 +1,6 @@
 """Requests that no client should send, against a real `moonhand serve`: each gets a 4xx with words, and it goes on.
 
-    python tests/fuzz/fuzz_serve.py [--requests 1000] [--seed N] [--grow-mib 64]
+    python tests/fuzz/fuzz_serve.py [--requests 2000] [--seed N] [--grow-mib 64]
 
 Broken and huge pictures, grammars that take minutes or memory, deep and endless JSON, wrong types, bodies over the
 limit, broken HTTP. The last line is one JSON object; the exit code is 1 where anything was answered with 5xx or not at
@@ -359,7 +359,7 @@ def rss_mib(pid: int) -> float:
 
 def main() -> None:
     flags = argparse.ArgumentParser(description="Send what nobody should send to a real server.")
-    flags.add_argument("--requests", type=int, default=1000)
+    flags.add_argument("--requests", type=int, default=2000)
     flags.add_argument("--seed", type=int, default=20261123)
     flags.add_argument("--grow-mib", type=float, default=64.0, help="how much the server may grow in the second half")
     asked = flags.parse_args()

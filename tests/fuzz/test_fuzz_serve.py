@@ -1,4 +1,4 @@
-"""The worst of what may be sent, to a server in this process; `fuzz_serve.py` sends a thousand to the command."""
+"""The worst of what may be sent, to a server in this process; `fuzz_serve.py` sends two thousand to the command."""
 
 from __future__ import annotations
 
