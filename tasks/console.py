@@ -6,6 +6,7 @@ and `score`, a recorded run); what a command tells people of its work goes to st
 
 from __future__ import annotations
 
+import errno
 import json
 import shlex
 import signal
@@ -183,10 +184,20 @@ def plain_errors(as_json: bool = False) -> Generator[None]:
             typer.echo(json.dumps({"error": "stopped"}))
         raise typer.Exit(STOPPED) from None
     except tuple(codes) as error:
-        people().print(f"error: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
-        if as_json:
-            typer.echo(json.dumps({"error": str(error)}))
-        raise typer.Exit(next(code for kind, code in codes.items() if isinstance(error, kind))) from None
+        raise _failed(
+            str(error), next(code for kind, code in codes.items() if isinstance(error, kind)), as_json
+        ) from None
+    except OSError as error:  # of an argument that is no name: the system says so wherever it is looked for
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        raise _failed(f"no file has so long a name: {str(error.filename)[:60]}...", USAGE, as_json) from None
+
+
+def _failed(told: str, code: int, as_json: bool) -> typer.Exit:
+    people().print(f"error: {told}", style="red", highlight=False, markup=False, soft_wrap=True)
+    if as_json:
+        typer.echo(json.dumps({"error": told}))
+    return typer.Exit(code)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -148,7 +149,7 @@ def ask(
 def _check(question: str, paths: Sequence[str], *, sample: str, top_p: float, chat: bool, is_one: bool) -> None:
     if not question.strip():
         raise BadRequest("the question is empty: say what to answer")
-    if paths and paths[0] != "-" and not Path(paths[0]).exists() and Path(question).is_file():
+    if paths and paths[0] != "-" and not os.path.exists(paths[0]) and os.path.isfile(question):
         raise BadRequest(f"{question} is a file and {paths[0]!r} is none: the question comes first, then the files")
     if chat and is_one:
         raise BadRequest("--chat has many answers, --json and --count tell of one: give one of them")

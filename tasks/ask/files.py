@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
@@ -115,7 +116,7 @@ def _open(argument: str, name: str, reading: Reading) -> Input:
 def _split(argument: str) -> tuple[Path, str | None]:
     """The path and the pages of `report.pdf:3-5`; a file that is really called so comes first."""
     start, colon, end = argument.rpartition(":")
-    if colon and start and is_pages(end) and not Path(argument).exists():
+    if colon and start and is_pages(end) and not os.path.exists(argument):
         return Path(start), end
     return Path(argument), None
 
@@ -127,7 +128,7 @@ def _stream(argument: str, path: Path) -> bytes | None:
             raise BadRequest("- reads stdin, and nothing is piped there: moonhand ask ... - < notes.txt")
         content = sys.stdin.buffer.read(MAX_BYTES + 1)
     else:
-        if not path.exists():
+        if not os.path.exists(path):  # where pathlib raises for a name too long
             raise BadRequest(f"there is no file {path}")
         if path.is_dir():
             raise BadRequest(f"{path} is a folder: name the files in it, such as {path}/*.png")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,7 +15,7 @@ ENDINGS = (".yaml", ".yml")
 
 def is_script(name: str) -> bool:
     """Whether it names a script or a folder of them, rather than a goal in words."""
-    return name.endswith(ENDINGS) or ("\n" not in name and len(name) < 1000 and Path(name).is_dir())
+    return name.endswith(ENDINGS) or os.path.isdir(name)  # which a goal too long for a name is not
 
 
 def script_files(names: Sequence[str]) -> list[Path]:

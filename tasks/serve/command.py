@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..console import (
+    STOPPED,
     DeviceFlag,
     DtypeFlag,
     JsonFlag,
@@ -153,8 +154,15 @@ def _run(
         print(line, file=sys.stderr, flush=True)
 
     logging.getLogger("asyncio").setLevel(logging.ERROR)  # it warns of every client that left amid a stream
+    server = Server(make_app(scheduler, config, None if quiet else say), ready=ready)
     with scheduler:
-        Server(make_app(scheduler, config, None if quiet else say), ready=ready).run(sockets=[bound])
+        try:
+            server.run(sockets=[bound])
+        except KeyboardInterrupt:
+            if not server.started:
+                raise
+            people().print("stopped")  # programs have had their object
+            raise typer.Exit(STOPPED) from None
 
 
 def _greet(url: str, name: str, device: str, *, has_key: bool) -> None:

@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from moonhand.tasks.cli import app
 from moonhand.tasks.console import CannotWrite, make_folder, write_file
 from moonhand.tasks.errors import BadRequest
+from typer.testing import CliRunner
 
 BROKEN = """
 import sys
@@ -38,6 +40,25 @@ def test_a_path_that_is_wrong_is_usage_and_a_disk_that_is_full_is_the_environmen
         pytest.skip("only Linux has a disk that is always full")
     with pytest.raises(CannotWrite, match="make room"):
         write_file(Path("/dev/full"), b"words")
+
+
+LONG = "click Next; " * 30  # longer than a file's name may be
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (("run", LONG), "choose one screen"),  # a goal like any other
+        (("ask", LONG, "no.png"), "there is no file no.png"),
+        (("ask", "What is this?", LONG), "there is no file click Next"),
+        (("traj", "check", LONG), "no file has so long a name: click Next"),
+        (("ask", "What is this?", "--model", LONG), "no file has so long a name: click Next"),
+    ],
+)
+def test_words_too_long_for_a_file_are_words_or_one_clear_error(command: tuple[str, ...], told: str) -> None:
+    left = CliRunner().invoke(app, [*command, "--json"], catch_exceptions=False)
+    assert left.exit_code == 2
+    assert told in json.loads(left.stdout)["error"]
 
 
 def test_an_error_that_nobody_expected_is_json_too_where_asked() -> None:
