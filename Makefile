@@ -1,12 +1,13 @@
 # `make demo` and `make test` each do all the set-up they need; a second run starts at once.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: help demo test docs fuzz soak faults kills replay-table nano nano-eval bench clean
+.PHONY: help demo test slow docs fuzz soak faults kills replay-table nano nano-eval bench clean
 
 help:
 	@echo "make demo    a sign-up form filled in from its pixels, in headless Chromium"
 	@echo "make test    format, lint, types and tests"
 	@echo "make docs    the site of docs/, into site/"
+	@echo "make slow    the tests that take longer, such as those of published figures (a quarter of an hour)"
 	@echo "make fuzz    a million random replies, read by every dialect (minutes)"
 	@echo "make soak    3,000 mixed actions in Chromium and on an X display: does anything grow? (10 minutes)"
 	@echo "make faults  browsers killed, displays gone, disks full, 200 runs interrupted: what stays behind? (10 minutes)"
@@ -27,6 +28,13 @@ test: .venv/.ready-for-test
 	@bash setup.sh desktop
 	@bash setup.sh fonts
 	bash tests/check.sh
+
+slow: .venv/.ready-for-test
+	@bash setup.sh browser
+	@bash setup.sh shell
+	@bash setup.sh desktop
+	@bash setup.sh fonts
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n auto --dist loadfile -m slow
 
 docs: .venv/.ready-for-test
 	NO_MKDOCS_2_WARNING=1 .venv/bin/python -m mkdocs build --strict

@@ -75,9 +75,11 @@ torch.set_num_threads(1)
 folder, tokens, screens, per_screen = sys.argv[1], *map(int, sys.argv[2:])
 settings = EngineConfig(prefix_cache_bytes=None, feature_cache_bytes=None)
 engine = load(folder, device="cpu", dtype="bfloat16", settings=settings)
-pixels = np.random.default_rng(0).integers(0, 256, (1080, 1920, 3), np.uint8)
+rng = np.random.default_rng(0)
+# One of each: the same picture twice is looked at once.
+pictures = [Picture(rng.integers(0, 256, (1080, 1920, 3), np.uint8)) for _ in range(screens)]
 text = "z" * (tokens - screens * per_screen - 80)
-engine.generate([Message("user", (*[Picture(pixels)] * screens, text))], SamplingConfig(max_new_tokens=2))
+engine.generate([Message("user", (*pictures, text))], SamplingConfig(max_new_tokens=2))
 peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
 print(int(peak.split()[1]) * 1024)
 """
