@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final, cast
 
 POINTS: Final = ("pred", "point", "xy", "click", "click_point", "coordinate", "coordinates", "pred_point")
@@ -56,7 +57,7 @@ def said_in(row: dict[str, Any], *, text_first: bool) -> Said | None:
     was named. A box counts where the row has nothing else: beside a point it is the target's.
     """
     if row.get("refused") is True or _lower(row.get("result")) in REFUSING:
-        return Refused()
+        return _refused_beside(row)
     text = reply_of(row)
     if text_first and text is not None:
         return Reply(text)
@@ -82,6 +83,18 @@ def said_in(row: dict[str, Any], *, text_first: bool) -> Said | None:
     if any(key in row for key in TEXTS):  # null
         return Places((), problem="there is no reply")
     return None
+
+
+def _refused_beside(row: dict[str, Any]) -> Said:
+    """A refusal, unless the row also gives a place: both at once are of the wrong format."""
+    places = {
+        key: row[key] for key in (*chain(*PX, *PAIRS), *POINTS) if row.get(key) not in (None, "", [], [None, None])
+    }
+    match said_in(places, text_first=False):
+        case Places(points) if points != ((-1.0, -1.0),):
+            return Places((), problem="it refuses and gives a place")
+        case _:
+            return Refused()
 
 
 def answers_beside_box(row: dict[str, Any]) -> bool:

@@ -173,11 +173,20 @@ def refusals() -> Iterator[Case]:
         "a result": {"result": "negative"},
         "a result, and a point of nothing": {"result": "negative", "point": None},
         "a word for a point": {"point": "refused"},
+        "the field, and -1, -1": {"refused": True, **at(-1, -1)},
     }.items():
         yield case(f"refused by {name}, nothing there", REFUSAL, row, "refused", True)
         yield case(f"refused by {name}, and it is there", BUTTON, row, "refused", False)
     for x, y in ((0, 0), (1, 1), (500, 400), (1000, 800), (200, 100)):
         yield case(f"a point ({x}, {y}) where nothing is", REFUSAL, at(x, y), "wrong")
+    for name, row in {
+        "the field and a point": {"refused": True, **at(150, 100)},
+        "the field and x and y": {"refused": True, "x": 150, "y": 100},
+        "a result and a point": {"result": "negative", **at(150, 100)},
+        "the field and what is no number": {"refused": True, "x": NAN, "y": 100},
+    }.items():
+        yield case(f"both: {name}, nothing there", REFUSAL, row, "wrong_format")
+        yield case(f"both: {name}, and it is there", BUTTON, row, "wrong_format")
     for name, row in GARBAGE.items():
         yield case(f"garbage is no refusal: {name}", REFUSAL, row, "wrong_format")
     yield case("nothing in the file is no refusal", REFUSAL, {"nothing": True}, "missing")
