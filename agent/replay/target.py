@@ -64,7 +64,9 @@ class Target:
 
     @property
     def element(self) -> Element | None:
-        return None if self.step.surroundings is None else self.step.surroundings.element
+        """None also for the mere box of an import, which says nothing of what is in it."""
+        element = None if self.step.surroundings is None else self.step.surroundings.element
+        return element if element is not None and element.tag else None
 
     @property
     def end_element(self) -> Element | None:
