@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import suppress
+from contextlib import contextmanager, nullcontext, suppress
 from types import TracebackType
 from typing import Any, Generic, Protocol, Self, TypeVar
 
@@ -38,7 +38,7 @@ class Worker:
     """One thread, in which blocking calls are made one after the other and awaited.
 
     A call whose await is cancelled is stopped as Ctrl-C would stop it: by a KeyboardInterrupt at its next line of
-    Python. Nobody waits for that; the next call comes after it.
+    Python, or at the end of what is `unstopped`. Nobody waits for that; the next call comes after it.
     """
 
     def __init__(self) -> None:
@@ -46,11 +46,14 @@ class Worker:
         self._lock = threading.Lock()
         self._running: Future[Any] | None = None
         self._thread_id: int | None = None  # while what is running may be stopped
+        self._is_spared = self._is_late = False  # whether nothing stops it now, and something was to
         self._closed: Future[None] = Future()
         self._closer: threading.Thread | None = None
 
     async def run(self, call: Callable[[], T]) -> T:
-        """Its result. RuntimeError once the worker is closed."""
+        """Its result. ValueError once the worker is closed."""
+        if self._closer is not None:
+            raise ValueError("the screen is not open: use it inside `async with ...`")
         done: Future[T] = Future()
         self._thread.submit(self._do, call, done)
         try:
@@ -67,12 +70,28 @@ class Worker:
         await asyncio.shield(asyncio.wrap_future(self._closed))
         self._closer.join()
 
+    @contextmanager
+    def spared(self) -> Generator[None]:
+        """Put off what stops the call until the end of this; for its thread."""
+        with self._lock:
+            self._is_spared = True
+        try:
+            yield
+        finally:
+            with self._lock:
+                is_late = self._is_late
+                self._is_spared = self._is_late = False
+            if is_late:
+                raise KeyboardInterrupt
+
     def _do(self, call: Callable[[], T], done: Future[T]) -> None:
         if not done.set_running_or_notify_cancel():
             return
         try:
             with self._lock:
                 self._running, self._thread_id = done, threading.get_ident()
+                self._is_spared = self._is_late = False
+            _of_thread.worker = self
             try:
                 result = call()
             finally:
@@ -88,7 +107,10 @@ class Worker:
         with self._lock:
             if self._running is done and self._thread_id is not None:
                 thread_id, self._thread_id = self._thread_id, None  # once is enough
-                _raise_in(thread_id, KeyboardInterrupt)
+                if self._is_spared:
+                    self._is_late = True
+                else:
+                    _raise_in(thread_id, KeyboardInterrupt)
 
     def _shut(self, close: Callable[[], None]) -> None:
         try:
@@ -105,6 +127,21 @@ class Worker:
             self._closed.set_exception(error)
         else:
             self._closed.set_result(None)
+
+
+_of_thread = threading.local()  # `worker`, in the thread of one
+
+
+@contextmanager
+def unstopped() -> Generator[None]:
+    """Keep a cancellation from stopping this part of a call in a Worker; it stops the call at the end of the part.
+
+    For imports of native libraries. One that a KeyboardInterrupt cuts short cannot be made again in the same process:
+    torch registers its operators at its first import, and refuses to do so twice. Does nothing in other threads.
+    """
+    worker: Worker | None = getattr(_of_thread, "worker", None)
+    with nullcontext() if worker is None else worker.spared():
+        yield
 
 
 def _raise_in(thread_id: int, error: type[BaseException] | None) -> None:

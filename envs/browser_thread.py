@@ -17,7 +17,7 @@ from .errors import DialogOpen, PageGone
 from .page_dialogs import Dialogs
 
 CLOSE_LIMIT_S = 10.0
-AWAKE_S = 0.5  # Ctrl-C that the system gives to another thread wakes nobody: Python hears of it when this one wakes
+AWAKE_S = 0.1  # Ctrl-C that the system gives to another thread wakes nobody: Python hears of it when this one wakes
 
 T = TypeVar("T")
 
@@ -31,6 +31,7 @@ class BrowserThread:
     def __init__(self, dialogs: Dialogs) -> None:
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="moonhand-browser")
         self._latest: Future[Any] | None = None
+        self._num_submitted = self._num_begun = self._num_given_up = 0
         self._ended: str | None = None  # why we ended the browser ourselves
         self.dialogs = dialogs
         self.process_id: int | None = None
@@ -47,12 +48,32 @@ class BrowserThread:
     def submit(self, work: Callable[[], T]) -> Future[T]:
         """Begin with it; DialogOpen where a dialog is open."""
         self._check_no_dialog()
-        future: Future[T] = self._worker.submit(work)
+        self._num_submitted += 1
+        number = self._num_submitted
+
+        def begin() -> T:
+            self._num_begun = number
+            self.check_awaited()
+            return work()
+
+        future: Future[T] = self._worker.submit(begin)
         self._latest = future
         return future
 
+    def check_awaited(self) -> None:
+        """KeyboardInterrupt where whoever waited for the work under way was stopped; for the work, in its pauses."""
+        if self._num_begun <= self._num_given_up:
+            raise KeyboardInterrupt("nobody waits for it any more")
+
     def result(self, future: Future[T], doing: str, limit_s: float) -> T:
-        """Of work that was begun, as of `run`."""
+        """Of work that was begun, as of `run`. Once this thread is stopped, as by Ctrl-C, so is that work."""
+        try:
+            return self._await(future, doing, limit_s)
+        except (KeyboardInterrupt, SystemExit):
+            self._num_given_up = self._num_submitted
+            raise
+
+    def _await(self, future: Future[T], doing: str, limit_s: float) -> T:
         deadline_s = time.monotonic() + limit_s
         while not future.done():
             awaited: list[Future[Any]] = [future, self.dialogs.opened]

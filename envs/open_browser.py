@@ -121,7 +121,13 @@ class OpenBrowser:
         nodes = PageNodes(self.tabs.session)
         self.safety.attach(context, nodes, self.tabs.session, self._use_clipboard)
         self.actor = PageActor(
-            launched.browser, self.tabs, self.view, config.rules, PagePointer(nodes), timeout_s=config.timeout_s
+            launched.browser,
+            self.tabs,
+            self.view,
+            config.rules,
+            PagePointer(nodes),
+            timeout_s=config.timeout_s,
+            check=self.thread.check_awaited,
         )
         stack.callback(self.actor.release)
 

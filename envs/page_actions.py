@@ -46,7 +46,7 @@ from .errors import Unreachable, UnsupportedAction
 from .geometry import Size
 from .origins import OriginRules
 from .page_controls import leave_full_screen, select_option, upload, use_clipboard
-from .page_input import PageHands
+from .page_input import PageHands, pause
 from .page_pointer import PagePointer
 from .page_view import Extent, PageView
 from .settle import PATIENT_S, STILL_S, settle_pixels, wait_until_changed
@@ -66,10 +66,13 @@ class PageActor:
         pointer: PagePointer,
         *,
         timeout_s: float,
+        check: Callable[[], object],
     ) -> None:
+        """`check` is asked in pauses, and may end them by an exception."""
+        self._check = check
         self._rules, self._pointer = rules, pointer
         self._browser, self._tabs, self._view, self._timeout_s = browser, tabs, view, timeout_s
-        self._hands = PageHands(scale=1.0, viewport=Size(1, 1))
+        self._hands = PageHands(scale=1.0, viewport=Size(1, 1), check=check)
 
     def act(self, action: Action, extent: Extent, seen: Frame | None = None) -> Done:
         """Do it in the tab in front. `extent` is that of the picture that the action's points lie on, `seen` is what
@@ -178,20 +181,20 @@ class PageActor:
         def grab() -> Pixels:
             return self._view.capture(self._tabs).pixels_HW3
 
-        def pause(seconds_s: float) -> None:
-            self._tabs.front().wait_for_timeout(seconds_s * 1000)
+        def let_pass(seconds_s: float) -> None:
+            pause(self._tabs.front(), seconds_s, self._check)
 
         if action.until is None:
-            page.wait_for_timeout(action.seconds_s * 1000)
+            pause(page, action.seconds_s, self._check)
         elif action.until == "still":
             settled, _ = settle_pixels(
-                grab, quiet_s=STILL_S, limit_s=action.seconds_s, endless_s=PATIENT_S, pause=pause
+                grab, quiet_s=STILL_S, limit_s=action.seconds_s, endless_s=PATIENT_S, pause=let_pass
             )
             if not settled.is_still:
                 self._tabs.note("it has not come to rest")
         else:
             before_HW3 = grab() if seen is None else seen.pixels_HW3
-            if not wait_until_changed(grab, before_HW3, limit_s=action.seconds_s, pause=pause):
+            if not wait_until_changed(grab, before_HW3, limit_s=action.seconds_s, pause=let_pass):
                 self._tabs.note("it has not changed")
 
     def _upload(self, page: Page, action: Upload) -> Done:

@@ -28,6 +28,8 @@ KEY_NAMES = {
     "printscreen": "PrintScreen", **{f"f{number}": f"F{number}" for number in range(1, 13)},
 }  # fmt: skip
 
+SLICE_S = 0.1  # of a pause: nobody who stops us waits longer
+
 PageInput = Click | Move | Drag | MouseDown | MouseUp | Scroll | TypeText | PressKeys | KeyDown | KeyUp
 
 
@@ -38,7 +40,9 @@ class PageHands:
     released on every way out.
     """
 
-    def __init__(self, *, scale: float, viewport: Size) -> None:
+    def __init__(self, *, scale: float, viewport: Size, check: Callable[[], object] = lambda: None) -> None:
+        """`check` is asked in pauses, and may end them by an exception."""
+        self._check = check
         self.aim(scale=scale, viewport=viewport)
         self._page: Page | None = None  # where the held keys and buttons are down
         self._keys: list[str] = []  # as the browser names them
@@ -83,7 +87,7 @@ class PageHands:
             case PressKeys():
                 for _ in range(action.repeat):
                     with self._pressed(page, action.keys) as names:
-                        _hold(page, names, action.hold_s)
+                        _hold(page, names, action.hold_s, self._check)
             case KeyDown():
                 name = self._key_name(action.key)
                 if name not in self._keys:
@@ -133,8 +137,7 @@ class PageHands:
             page.mouse.down(button=action.button)
             start_s = time.monotonic()
             for at_s, point in moves(action):
-                if (early_s := start_s + at_s - time.monotonic()) > 0:
-                    page.wait_for_timeout(1000 * early_s)
+                pause(page, start_s + at_s - time.monotonic(), self._check)
                 page.mouse.move(*self.css(point))
         finally:
             self._forget(action.button)
@@ -190,12 +193,21 @@ def _type(page: Page, action: TypeText) -> None:
         page.keyboard.press("Enter")
 
 
-def _hold(page: Page, names: list[str], hold_s: float) -> None:
+def pause(page: Page, seconds_s: float, check: Callable[[], object]) -> None:
+    """Let time pass on the page, where any is left; `check` first, and every SLICE_S, whether it goes on."""
+    end_s = time.monotonic() + seconds_s
+    check()
+    while (left_s := end_s - time.monotonic()) > 0:
+        page.wait_for_timeout(1000 * min(left_s, SLICE_S))
+        check()
+
+
+def _hold(page: Page, names: list[str], hold_s: float, check: Callable[[], object]) -> None:
     left_s = hold_s
     repeated = next((name for name in reversed(names) if name not in {KEY_NAMES[each] for each in MODIFIERS}), None)
     while left_s > 0:
         step_s = min(left_s, REPEAT_AFTER_S if left_s == hold_s else REPEAT_EVERY_S)
-        page.wait_for_timeout(step_s * 1000)
+        pause(page, step_s, check)
         left_s -= step_s
         if left_s > 0 and repeated is not None:
             page.keyboard.down(repeated)

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Coroutine
@@ -28,17 +30,20 @@ from moonhand.agent import (
     virtual_display,
 )
 from moonhand.envs import (
+    Action,
     AsyncEnv,
     BrowserConfig,
     BrowserEnv,
     Click,
     DesktopConfig,
     DesktopEnv,
+    Drag,
     Env,
     Frame,
     KeyDown,
     NoBrowser,
     Point,
+    PressKeys,
     ReplayEnv,
     TypeText,
     VirtualDisplay,
@@ -60,6 +65,8 @@ def run(work: Coroutine[Any, Any, None]) -> None:
     """Let it run to its end and see that it leaves no thread behind."""
     before = set(threading.enumerate())
     asyncio.run(work)
+    for thread in set(threading.enumerate()) - before:
+        thread.join(2)  # asyncio's own, which waits for the driver's process, ends just after that
     assert set(threading.enumerate()) <= before
 
 
@@ -106,7 +113,7 @@ def test_screens_that_share_a_model_work_at_the_same_time(taught_engine: Engine,
             await two.expect("click Nothing").absent(timeout_s=0)
             assert (await two.expect("click Sign up").visible()).found
         assert (result.status, effect.performed) == ("finished", True)
-        with pytest.raises(RuntimeError):
+        with pytest.raises(ValueError, match=r"\Athe screen is not open: use it inside `async with \.\.\.`\Z"):
             await one.frame()
         await one.close()
 
@@ -133,6 +140,79 @@ def test_browsers_side_by_side_and_one_whose_page_hangs_are_cancelled_and_closed
         assert time.monotonic() - started_s < config.timeout_s / 2
 
     run(work())
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    "action",
+    [
+        Wait(seconds_s=20),
+        Wait(seconds_s=20, until="change"),
+        PressKeys(keys=("shift", "a"), hold_s=20),
+        Drag(path=(Point(9, 9), Point(90, 90)), duration_s=20),
+    ],
+)
+def test_the_next_call_does_not_wait_for_the_pauses_of_one_that_was_cancelled(chromium: str, action: Action) -> None:
+    held = "held = new Set(); onkeydown = e => held.add(e.key); onkeyup = e => held.delete(e.key)"
+
+    async def work() -> None:
+        page = f"data:text/html,<p>a<script>{held}</script>"
+        async with AsyncEnv(BrowserEnv(BrowserConfig(url=page))) as env:
+            await env.observe()
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(1):
+                    await env.perform(action)
+            started_s = time.monotonic()
+            assert await env.call(lambda browser: browser.evaluate("held.size")) == 0
+            assert time.monotonic() - started_s < 2
+            assert (await env.perform(Wait(seconds_s=0.35))).act_s == pytest.approx(0.35, abs=0.1)
+
+    run(work())
+
+
+@pytest.mark.browser
+def test_a_goal_that_was_cancelled_does_nothing_more(chromium: str, taught_engine: Engine, tmp_path: Path) -> None:
+    async def work() -> None:
+        async with async_browser("data:text/html,<input autofocus>", model=taught_engine, out=tmp_path) as live:
+            await live.frame()
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(1):
+                    await live.do("wait 20")
+            started_s = time.monotonic()
+            await live.frame()
+            assert time.monotonic() - started_s < 2
+
+    run(work())
+    (folder,) = tmp_path.iterdir()
+    result = read_trajectory(folder).result
+    assert result is not None
+    assert result.status == "stopped"
+
+
+CANCELLED_AT_ITS_FIRST_CALL = """
+import asyncio, sys
+from moonhand.agent import async_browser
+
+async def main():
+    async with async_browser("data:text/html,<label>Email <input value=ada>", out=sys.argv[1]) as live:
+        doing = asyncio.ensure_future(live.do('click Email; type "LATE"'))
+        while "torch" not in sys.modules:
+            await asyncio.sleep(0.01)
+        doing.cancel()
+        assert not hasattr(sys.modules["torch"], "compile")  # it is being imported
+        print((await live.extract(of="Email")).value)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.browser
+def test_a_first_call_that_is_cancelled_while_torch_is_imported_leaves_a_model_that_can_be_asked(
+    chromium: str, tmp_path: Path
+) -> None:
+    program = [sys.executable, "-c", CANCELLED_AT_ITS_FIRST_CALL, str(tmp_path)]
+    done = subprocess.run(program, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (0, "ada\n"), done.stderr
 
 
 @pytest.mark.display
