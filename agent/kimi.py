@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..envs import KINDS, UNTOUCHING, Finish, Frame, Point, Refuse, Region, Size, action_points
+from ..envs.async_env import unstopped
+from ..model.seeds import later_seed
 from .belief import Mode, mix
 from .confidence import REFUSAL, Certainty, certainty
 from .dialects import DIALECTS, Canvas, Parsed
@@ -120,7 +123,7 @@ class KimiPolicy:
             kinds=self._kinds,
             dialect=profile.dialect_of_turns,
             temperature=temperature,
-            seed=self._seed + num_in_vain,
+            seed=later_seed(self._seed, num_in_vain),
         )
         return Reply(
             text=answer.text,
@@ -137,7 +140,7 @@ class KimiPolicy:
             canvas=canvas_of(self._engine, frame),
             kinds=self._profile.grounding_kinds,
             temperature=RETRY_TEMPERATURE if num_in_vain else None,
-            seed=self._seed + num_in_vain,
+            seed=later_seed(self._seed, num_in_vain),
         )
 
     def _look_closer(
@@ -314,7 +317,11 @@ def load_engine(model: str | Path | Answering) -> Answering:
     if not isinstance(model, str | Path):
         return model
     from ..model import open_model
+    from ..model.remote_address import is_remote
 
+    if not is_remote(model):
+        with unstopped():
+            import_module("..model.engine", __package__)
     return open_model(model)
 
 

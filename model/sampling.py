@@ -12,6 +12,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from .seeds import LARGEST_SEED, SMALLEST_SEED
+
 if TYPE_CHECKING:
     from .grammar import Grammar
 
@@ -49,6 +51,8 @@ class SamplingConfig:
             raise ValueError(f"top_p must lie in (0, 1], got {self.top_p}")
         if self.max_new_tokens < 1:
             raise ValueError(f"max_new_tokens must be >= 1, got {self.max_new_tokens}")
+        if not SMALLEST_SEED <= self.seed <= LARGEST_SEED:
+            raise ValueError(f"seed must lie in [{SMALLEST_SEED}, {LARGEST_SEED}], got {self.seed}")
         if self.top_logprobs < 0:
             raise ValueError(f"top_logprobs must be >= 0, got {self.top_logprobs}")
         if isinstance(self.stop, str) or not all(self.stop):

@@ -140,12 +140,17 @@ class Trainer(Generic[Example]):
         return {name: sum(values) / len(values) for name, values in figures.items()} | {"load": self._balance()}
 
     def judge(self, judge: Judge) -> tuple[dict[str, float], bool]:
-        """The held-out figures, named `held_*`, and whether they are the best so far."""
+        """The held-out figures, named `held_*`, and whether they are the best so far.
+
+        FloatingPointError where the one that decides is not finite.
+        """
         self.model.eval()
         with torch.no_grad():
             figures = judge.measure()
         self.model.train()
         value = figures[judge.figure]
+        if not math.isfinite(value):
+            raise FloatingPointError(f"held out, {judge.figure} is {value} at step {self.step}, lower the rates")
         better = self.best is None or (value > self.best if judge.higher_is_better else value < self.best)
         if better:
             self.best = value
@@ -172,7 +177,12 @@ class Trainer(Generic[Example]):
         return worst
 
     def save(self, path: Path) -> None:
-        """Everything needed to go on as if nothing had happened; replaces the file in one step."""
+        """Everything needed to go on as if nothing had happened; replaces the file in one step.
+
+        FloatingPointError where a weight that is learned is not finite: nobody could go on from there.
+        """
+        if not all(bool(parameter.isfinite().all()) for parameter in self._learned):
+            raise FloatingPointError(f"weights are not finite at step {self.step}, lower the rates")
         state = {
             "model": {name: value for name, value in self.model.state_dict().items() if name in self._kept},
             "objective": self.objective.state_dict(),

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.table import Table
 
+from ..model.seeds import LARGEST_SEED
 from .console import JsonFlag, people, print_json
 from .errors import BadRequest
 
@@ -74,7 +75,7 @@ def random(
     config: Annotated[
         str, typer.Option("--config", metavar="instruct|small|kimi3|PATH", help="Sizes, or a folder that has them.")
     ] = "small",
-    seed: Annotated[int, typer.Option("--seed", help="Another seed, other weights.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, max=LARGEST_SEED, help="Another seed, other weights.")] = 0,
     as_json: JsonFlag = False,
 ) -> None:
     """Write a checkpoint with random weights, to measure speed and memory: what it says means nothing."""

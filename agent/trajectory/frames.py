@@ -30,6 +30,7 @@ SMALLEST_PX = 200 * 200  # frames with fewer pixels are kept whole
 LARGEST_SHARE = 0.25  # of a frame that a crop may hold
 MOST_CROPS = 16  # on one whole frame
 NUM_BASES = 2  # whole frames that a new one is compared with
+OUTSIDE = "{} cannot be read as a picture: it lies outside the frame it belongs to"
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom
 
@@ -58,12 +59,25 @@ class StoredFrame:
             height, width, _ = pixels_HW3.shape
             pixels, whole_HW3 = pixels_HW3, whole_HW3.copy()
             if whole_HW3[top : top + height, left : left + width].shape != pixels.shape:
-                raise TrajectoryError(
-                    f"{self.path} cannot be read as a picture: it lies outside the frame it belongs to"
-                )
+                raise TrajectoryError(OUTSIDE.format(self.path))
             whole_HW3[top : top + height, left : left + width] = pixels
             pixels_HW3 = whole_HW3
         return Frame(pixels_HW3, self.scale, self.captured_at_s, self.capture_s, self.origin_pt)
+
+    def check_files(self) -> None:
+        """Look at its files without decoding them.
+
+        TrajectoryError where one is missing or damaged, or where they give no picture of this size.
+        """
+        size, about = _verify_png(self.path)
+        if self.path.name.endswith(CROP_ENDING):
+            part, (size, _) = size, _verify_png(self.path.with_name(f"{_base(about, self.path)}.png"))
+            left, top = int(about["left_px"]), int(about["top_px"])
+            right, bottom = left + part.width_px, top + part.height_px
+            if min(left, top) < 0 or right > size.width_px or bottom > size.height_px:
+                raise TrajectoryError(OUTSIDE.format(self.path))
+        if size != self.size:
+            raise TrajectoryError(f"{self.path} is {size} px, but its step says {self.size}")
 
     @property
     def missing(self) -> tuple[Path, ...]:
@@ -218,6 +232,17 @@ def _read_png(path: Path) -> tuple[np.ndarray[Any, np.dtype[np.uint8]], dict[str
     try:
         with Image.open(path) as picture:
             return np.asarray(picture.convert("RGB"), dtype=np.uint8), _about(picture)
+    except (OSError, UnidentifiedImageError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise TrajectoryError(f"{path} cannot be read as a picture: {error}") from error
+
+
+def _verify_png(path: Path) -> tuple[Size, dict[str, Any]]:
+    """The size in its header, and what is said in a crop. TrajectoryError where its checksums are wrong."""
+    try:
+        with Image.open(path) as picture:
+            size, about = Size(*picture.size), _about(picture)
+            picture.verify()
+            return size, about
     except (OSError, UnidentifiedImageError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise TrajectoryError(f"{path} cannot be read as a picture: {error}") from error
 

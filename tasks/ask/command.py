@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from ...model.seeds import LARGEST_SEED
 from ..console import (
     STOPPED,
     DeviceFlag,
@@ -23,6 +24,8 @@ from ..console import (
     QuantizeFlag,
     people,
     print_json,
+    somebody_at_stdin,
+    typed_line,
     with_plain_errors,
 )
 from ..errors import BadRequest
@@ -66,7 +69,7 @@ def ask(
         float | None, typer.Option("--temperature", min=0, help="0 is greedy. (default: by the model)")
     ] = None,
     top_p: Annotated[float, typer.Option("--top-p", min=0, max=1, help="Of the likeliest tokens.")] = 1.0,
-    seed: Annotated[int, typer.Option("--seed", help="Of what is drawn at random.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, max=LARGEST_SEED, help="Of what is drawn at random.")] = 0,
     schema: Annotated[
         Path | None, typer.Option("--schema", metavar="FILE.json", help="Answer as JSON of this schema.")
     ] = None,
@@ -109,7 +112,7 @@ def ask(
         seed=seed,
         form=form,
     )
-    is_somebody_there = sys.stdin.isatty() and sys.stderr.isatty() and not as_json
+    is_somebody_there = somebody_at_stdin() and sys.stderr.isatty() and not as_json
     chosen = ModelChoice(model, device, dtype, quantize)
     prepared = prepare(asking, chosen, fit=fit, say=_say, confirm=_confirm if is_somebody_there else None)
     if count:
@@ -171,7 +174,7 @@ def _next_question() -> str | None:
     """The next line that says something; None at the end of stdin."""
     while True:
         people().print("[bold]>[/bold] ", end="")
-        line = sys.stdin.readline()
+        line = typed_line()
         if not line:
             people().print()
             return None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...agent import Target, ZoomConfig, locate
 from ...agent.profiles import PromptProfile
+from ...model.seeds import later_seed
 from ..pictures import read_frame
 from .asker import Asked, NobodyAnswers, TookTooLong
 from .prediction import Failure, Prediction
@@ -109,7 +110,7 @@ class Counting:
         self, requests: Sequence[Sequence[Message]], sampling: SamplingConfig | None = None
     ) -> list[Generation]:
         if sampling is not None:
-            sampling = replace(sampling, seed=sampling.seed + self._seed)
+            sampling = replace(sampling, seed=later_seed(self._seed, sampling.seed))
         replies = self._engine.generate_batch(requests, sampling)
         self.prompt_tokens += sum(reply.prompt_tokens for reply in replies)
         self.generated_tokens += sum(reply.num_tokens for reply in replies)

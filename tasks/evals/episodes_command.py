@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from ...model.seeds import LARGEST_SEED
 from ..console import (
     STOPPED,
     DeviceFlag,
@@ -38,7 +39,9 @@ def episodes(
         typer.Option(help="all, upstream (128), browsergym (125), trained (20), unseen (10), or names: click-link,..."),
     ] = "trained",
     count: Annotated[int, typer.Option("--episodes", min=1, help="Episodes of each task.")] = 5,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of each task's first; the others follow it.")] = 1_000_000,
+    seed: Annotated[
+        int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of each task's first; the others follow it.")
+    ] = 1_000_000,
     model: Annotated[
         str,
         typer.Option(envvar="MOONHAND_MODEL", help="nano, the folder of a checkpoint, 'oracle' or 'random'."),

@@ -7,13 +7,14 @@ from typing import Annotated, cast
 
 import typer
 
+from ...model.seeds import LARGEST_SEED
 from ..console import JsonFlag, people, print_json
 
 
 def generate(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder, or an unfinished suite's.")],
     n: Annotated[int, typer.Option("--n", min=1, help="How many questions.")] = 1000,
-    seed: Annotated[int, typer.Option("--seed", help="Another seed, other screens.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, max=LARGEST_SEED, help="Another seed, other screens.")] = 0,
     size: Annotated[
         str | None, typer.Option("--size", metavar="WxH", help="Of all screens, in px. (default: a mix of sizes)")
     ] = None,

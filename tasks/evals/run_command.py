@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from ...envs import MissingTool
+from ...model.seeds import LARGEST_SEED
 from ..console import (
     STOPPED,
     DeviceFlag,
@@ -62,7 +63,9 @@ def run_eval(
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, help="Ask the first N samples that can be asked.")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of replies that are drawn at random.")] = 0,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, max=LARGEST_SEED, help="Of replies that are drawn at random.")
+    ] = 0,
     threads: Annotated[
         int, typer.Option("--threads", min=1, help="CPU threads of one worker; another number, other last digits.")
     ] = 1,

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ...model.seeds import LARGEST_SEED
 from ..console import STOPPED, DeviceFlag, DtypeFlag, JsonFlag, ModelFlag, command_again, people, print_json
 from ..errors import BadRequest
 from .check_command import BoxesFlag
@@ -29,7 +30,9 @@ def sweep(
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, help="Ask the first N samples that can be asked.")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of replies that are drawn at random.")] = 0,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, max=LARGEST_SEED, help="Of replies that are drawn at random.")
+    ] = 0,
     threads: Annotated[int, typer.Option("--threads", min=1, help="CPU threads of the model's arithmetic.")] = 1,
     device: DeviceFlag = "auto",
     dtype: DtypeFlag = "auto",

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from ...model.seeds import LARGEST_SEED
 from .finetune import TrainOutcome, TrainPlan, TrainRequest, carry_out, make_plan
 from .interrupt import until_interrupted
 
@@ -44,7 +45,9 @@ def train(
         str, typer.Option("--dialect", help="kimi: teach the actions done; raw: teach the replies as recorded.")
     ] = "kimi",
     with_failed: Annotated[bool, typer.Option("--with-failed", help="Also learn from runs found wanting.")] = False,
-    seed: Annotated[int, typer.Option("--seed", help="Order of the turns, and which runs judge.")] = 0,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, max=LARGEST_SEED, help="Order of the turns, and which runs judge.")
+    ] = 0,
     workers: Annotated[int, typer.Option("--workers", min=0, help="Processes that prepare pictures.")] = 1,
     device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, for programs.")] = False,

@@ -21,6 +21,7 @@ LARGE = 500_000_000  # parameters; above, an adapter learns, and activations are
 LARGE_RANK = 16
 FULL_LR, ADAPTER_LR = 1e-4, 2e-4  # of AdamW
 MUON_RATIO = 10  # Muon's rate over AdamW's
+MOST_STEPS, MOST_EPOCHS = 10**9, 10**6
 SETTINGS_FILE, RESULT_FILE, PICTURE_FILE = "train.json", "result.json", "curves.png"
 MAY_CHANGE = ("steps", "judge_every", "versions")  # between a run and its resumption
 
@@ -54,12 +55,14 @@ class TrainRequest:
             raise BadRequest(f"--batch {self.batch} must be a whole multiple of --at-once {self.at_once}")
         if not 0 <= self.held_out < 1:
             raise BadRequest(f"--held-out is a share from 0 to under 1, got {self.held_out}")
-        if (self.steps is not None and self.steps < 1) or self.epochs <= 0:
-            raise BadRequest("--steps must be >= 1 and --epochs > 0")
+        if self.steps is not None and not 1 <= self.steps <= MOST_STEPS:
+            raise BadRequest(f"--steps must lie in [1, {MOST_STEPS:,}], got {self.steps}")
+        if not 0 < self.epochs <= MOST_EPOCHS:
+            raise BadRequest(f"--epochs must be > 0 and at most {MOST_EPOCHS:,}, got {self.epochs}")
         if self.lora_rank is not None and self.lora_rank < 0:
             raise BadRequest(f"--lora-rank must be >= 1, or 0 for all weights, got {self.lora_rank}")
-        if self.lr is not None and self.lr <= 0:
-            raise BadRequest(f"--lr must be > 0, got {self.lr}")
+        if self.lr is not None and not 0 < self.lr < math.inf:
+            raise BadRequest(f"--lr must be a number > 0, got {self.lr}")
 
 
 @dataclass(frozen=True, kw_only=True)

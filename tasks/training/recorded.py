@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
-from ...agent import PromptProfile, Recording, Step, StoredFrame, read_trajectory, write_kimi
+from ...agent import PromptProfile, Recording, Step, StoredFrame, TrajectoryError, read_trajectory, write_kimi
 from ...agent.prompts import Turn, agent_turns, grounding_turns
 from ...agent.trajectory import RUN_FILE
 from ...envs import Action, Click, Frame, Refuse, action_points, describe
@@ -264,12 +263,6 @@ def _blank(stored: StoredFrame) -> _Blank:
 
 def _check_picture(stored: StoredFrame) -> None:
     try:
-        with Image.open(stored.path) as picture:
-            size = picture.size
-            picture.verify()
-    except (OSError, UnidentifiedImageError, SyntaxError) as error:
-        raise BadRequest(f"{stored.path} is missing or damaged: {error}; leave this run out") from error
-    if size != (stored.size.width_px, stored.size.height_px):
-        raise BadRequest(
-            f"{stored.path} is {size[0]}x{size[1]} px, but its step says {stored.size}: leave this run out"
-        )
+        stored.check_files()
+    except TrajectoryError as error:
+        raise BadRequest(f"{error}; leave this run out") from error

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from ...model.seeds import LARGEST_SEED
 from ..console import (
     OK,
     TASK_FAILED,
@@ -53,7 +54,9 @@ def rerun(
             help="Ask with this: the profile's text if {instruction} stands in it, else in place of goal or target.",
         ),
     ] = None,
-    seed: Annotated[int | None, typer.Option("--seed", min=0, metavar="N", help="Sample, with this seed.")] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", metavar="N", min=0, max=LARGEST_SEED, help="Sample, with this seed.")
+    ] = None,
     tolerance: Annotated[
         float | None, typer.Option("--tolerance", min=0, metavar="PX", help="How far apart is the same place.")
     ] = None,

@@ -7,6 +7,7 @@ import pytest
 import torch
 from moonhand.model import SamplingConfig
 from moonhand.model.sampling import choose, likeliest
+from moonhand.model.seeds import LARGEST_SEED, SMALLEST_SEED, later_seed
 
 PROBABILITIES_V = torch.tensor([0.1, 0.5, 0.3, 0.06, 0.04])
 
@@ -41,6 +42,13 @@ def test_a_seed_repeats_its_draws() -> None:
     config = SamplingConfig(temperature=1.0, seed=5)
     assert _draw(config, 50) == _draw(config, 50)
     assert _draw(config, 50) != _draw(SamplingConfig(temperature=1.0, seed=6), 50)
+
+
+def test_the_largest_and_the_smallest_seed_draw_and_behind_the_largest_comes_0() -> None:
+    for seed in (LARGEST_SEED, SMALLEST_SEED):
+        assert _draw(SamplingConfig(temperature=1.0, seed=seed), 5)
+    assert [later_seed(LARGEST_SEED - 1, count) for count in range(4)] == [LARGEST_SEED - 1, LARGEST_SEED, 0, 1]
+    assert [later_seed(-1, count) for count in range(3)] == [-1, 0, 1]
 
 
 def test_the_log_probability_is_of_the_untempered_uncut_distribution() -> None:
@@ -92,7 +100,16 @@ def test_every_row_is_drawn_by_its_own_config_and_generator() -> None:
 
 
 @pytest.mark.parametrize(
-    "fields", [{"temperature": -1.0}, {"temperature": math.nan}, {"top_p": 0.0}, {"top_p": 1.1}, {"max_new_tokens": 0}]
+    "fields",
+    [
+        {"temperature": -1.0},
+        {"temperature": math.nan},
+        {"top_p": 0.0},
+        {"top_p": 1.1},
+        {"max_new_tokens": 0},
+        {"seed": LARGEST_SEED + 1},
+        {"seed": SMALLEST_SEED - 1},
+    ],
 )
 def test_a_senseless_setting_is_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(fields))):

@@ -195,6 +195,27 @@ def test_the_best_checkpoint_is_kept_and_survives_a_resumption(tokenizer: Tokeni
     assert best_step() == 10
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_held_out_figure_that_is_not_finite_ends_the_run_and_is_no_best_one(
+    tokenizer: Tokenizer, tmp_path: Path, value: float
+) -> None:
+    judge = Judge(measure=lambda: {"hits": value}, figure="hits", every=1)
+    with pytest.raises(FloatingPointError, match=f"held out, hits is {value} at step 1"):
+        list(train(a_trainer(tokenizer), [a_batch(tokenizer)], tmp_path, judge=judge))
+    assert not (tmp_path / BEST_FILE).exists()
+
+
+def test_weights_that_are_not_finite_are_not_saved(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    trainer = a_trainer(tokenizer)
+    trainer.save(tmp_path / CHECKPOINT_FILE)
+    kept = (tmp_path / CHECKPOINT_FILE).read_bytes()
+    with torch.no_grad():
+        next(trainer.model.parameters()).view(-1)[0] = float("nan")
+    with pytest.raises(FloatingPointError, match="weights are not finite at step 0"):
+        trainer.save(tmp_path / CHECKPOINT_FILE)
+    assert (tmp_path / CHECKPOINT_FILE).read_bytes() == kept
+
+
 def test_the_tower_stands_still_once_it_is_told_to(tokenizer: Tokenizer, tmp_path: Path) -> None:
     trainer = a_trainer(tokenizer, tower_steps=1)
     weight = trainer.model.vision_tower.patch_embed.proj.weight

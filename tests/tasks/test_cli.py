@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from moonhand.agent import read_trajectory
+from moonhand.model.seeds import LARGEST_SEED
 from moonhand.tasks.cli import app
 from moonhand.tasks.console import stopping_on_signals
 from PIL import Image
@@ -109,6 +110,26 @@ def test_ctrl_c_while_a_server_is_waited_for_is_json_for_programs(tmp_path: Path
 @pytest.mark.parametrize("arguments", [("run",), ("fly",), ("shot", "a.png", "--monitor", "-1"), ("model",)])
 def test_wrong_usage_leaves_with_2(arguments: tuple[str, ...]) -> None:
     assert moonhand(*arguments).code == 2
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "ask what",
+        "train runs --out new",
+        "model random new",
+        "traj rerun run --step 1",
+        "eval run generated --data new",
+        "eval sweep generated --data new --grid zoom=off --out new",
+        "eval generate new",
+        "eval episodes",
+    ],
+)
+@pytest.mark.parametrize("seed", [LARGEST_SEED + 1, -(10**30)])
+def test_a_seed_that_nothing_can_draw_by_is_refused_by_name(command: str, seed: int) -> None:
+    left = moonhand(*command.split(), f"--seed={seed}")
+    assert left.code == 2
+    assert "'--seed'" in left.err
 
 
 def test_without_arguments_it_says_what_to_try() -> None:

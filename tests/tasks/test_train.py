@@ -16,14 +16,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from moonhand.agent import PROFILES, Step, Trajectory, locate, read_trajectory
+from moonhand.agent import PROFILES, Step, Trajectory, TrajectoryError, locate, read_trajectory
 from moonhand.agent.dialects import DIALECTS, whole_canvas
 from moonhand.agent.prompts import agent_turns
+from moonhand.agent.trajectory.frames import CROP_KEY
 from moonhand.envs import Action, Click, Effect, Finish, Frame, Refuse, Size, TypeText
 from moonhand.model import (
     ImageConfig,
     KimiVL,
     KimiVLConfig,
+    Picture,
     TextConfig,
     Tokenizer,
     VisionConfig,
@@ -36,7 +38,9 @@ from moonhand.model.lora import load_adapter
 from moonhand.tasks.cli import app
 from moonhand.tasks.training.finetune import TrainRequest, carry_out, make_plan
 from moonhand.tasks.training.interrupt import until_interrupted
-from moonhand.tasks.training.recorded import read_lessons
+from moonhand.tasks.training.recorded import read_lessons, sample_of
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from typer.testing import CliRunner
 
 WIDTH_PX, HEIGHT_PX = 84, 56
@@ -98,13 +102,13 @@ def record(
     *,
     seed: int = 0,
     success: bool | None = True,
-    shot: Frame | None = None,
+    shots: Sequence[Frame] = (),
 ) -> Path:
     """A run of these turns, each (what was looked for, the actions done)."""
     with Trajectory(folder, goal="save it") as trajectory:
         index = 0
         for turn, (instruction, actions) in enumerate(turns):
-            seen = trajectory.store(shot or frame(100 * seed + turn))
+            seen = trajectory.store(shots[turn] if shots else frame(100 * seed + turn))
             for action in actions:
                 step = Step(
                     index=index, turn=turn, before=seen, after=seen, action=action, instruction=instruction,
@@ -295,8 +299,8 @@ def test_the_held_out_lessons_come_from_other_runs(tmp_path: Path) -> None:
         ("no steps", "nothing to learn"),
         ("dialect", "taught as kimi or raw"),
         ("profile", "no prompt profile"),
-        ("picture gone", "missing or damaged"),
-        ("picture torn", "missing or damaged"),
+        ("picture gone", "cannot be read as a picture"),
+        ("picture torn", "cannot be read as a picture"),
         ("picture too long", "each side must stay below"),
         ("too much text", "512 positions"),
         ("too large", "GB are free"),
@@ -314,7 +318,7 @@ def test_bad_input_is_one_clear_error_before_work_starts(
         case "no steps":
             record(run, [])
         case "picture too long":
-            record(run, clicks("click Save"), shot=frame(0, 10, 14 * 520))
+            record(run, clicks("click Save"), shots=[frame(0, 10, 14 * 520)])
         case "too much text":
             record(run, [("click " + "Save " * 300, (Click(x_px=1, y_px=1),))])
         case _:
@@ -345,6 +349,104 @@ def test_bad_input_is_one_clear_error_before_work_starts(
     assert problem in told.replace("\n", " ")
     assert told.count("error:") == 1
     assert not (tmp_path / "out").exists()
+
+
+def record_parts(folder: Path) -> tuple[Path, list[Frame]]:
+    """A run whose second picture is kept as a part of the first, and both."""
+    first = frame(1, 240, 200)
+    pixels = first.pixels_HW3.copy()
+    pixels[100:160, 40:120] = 255 - pixels[100:160, 40:120]
+    frames = [first, Frame(pixels)]
+    record(folder, clicks(*POINTS), shots=frames)
+    assert [path.name for path in folder.glob("frames/*.crop.png")] == [f"{frames[1].sha256}.crop.png"]
+    return folder, frames
+
+
+def test_a_picture_that_is_kept_as_a_part_of_another_is_learned_from_as_a_whole(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    parts, frames = record_parts(tmp_path / "parts")
+    whole, _ = record_parts(tmp_path / "whole")
+    (whole / "frames" / f"{frames[1].sha256}.png").write_bytes(frames[1].to_png())
+    (whole / "frames" / f"{frames[1].sha256}.crop.png").unlink()
+    for run in (parts, whole):
+        flags = ("--model", checkpoint, "--steps", 2, "--batch", 2, "--seed", 0, "--workers", 0)
+        code, _, told = moonhand("train", run, "--out", tmp_path / f"{run.name}-out", *flags)
+        assert code == 0, told
+    assert figures_of(tmp_path / "parts-out") == figures_of(tmp_path / "whole-out")
+    (lessons,) = read_lessons([parts], PROFILES["nano"]).by_run
+    for lesson, seen in zip(lessons, frames, strict=True):
+        shown = [part for turn in sample_of(lesson, PROFILES["nano"]).messages for part in turn.content]
+        (picture,) = [part for part in shown if isinstance(part, Picture)]
+        assert np.array_equal(picture.pixels_HW3, seen.pixels_HW3)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "problem"),
+    [
+        ("torn", "cannot be read as a picture"),
+        ("its whole is gone", "cannot be read as a picture"),
+        ("its whole is torn", "cannot be read as a picture"),
+        ("its whole is another size", "is 300x250 px, but its step says 240x200"),
+        ("outside", "outside the frame it belongs to"),
+        ("of nothing", "does not say what it is a part of"),
+    ],
+)
+def test_a_part_of_a_picture_that_gives_no_whole_one_is_refused_before_work_starts(
+    checkpoint: Path, tmp_path: Path, wrong: str, problem: str
+) -> None:
+    run, frames = record_parts(tmp_path / "run")
+    whole, part = (
+        run / "frames" / f"{seen.sha256}{end}" for seen, end in zip(frames, (".png", ".crop.png"), strict=True)
+    )
+    match wrong:
+        case "torn":
+            part.write_bytes(part.read_bytes()[:-200])
+        case "its whole is gone":
+            whole.unlink()
+        case "its whole is torn":
+            whole.write_bytes(whole.read_bytes()[:-200])
+        case "its whole is another size":
+            whole.write_bytes(frame(1, 300, 250).to_png())
+        case _:
+            about = PngInfo()
+            if wrong == "outside":
+                about.add_text(CROP_KEY, json.dumps({"base": frames[0].sha256, "left_px": 200, "top_px": 100}))
+            Image.fromarray(frames[1].pixels_HW3[100:160, 40:120]).save(part, format="PNG", pnginfo=about)
+    with pytest.raises(TrajectoryError, match=problem):
+        read_trajectory(run).steps[1].before.check_files()
+    code, printed, _ = moonhand("train", run, "--model", checkpoint, "--out", tmp_path / "out", "--json")
+    assert code == 2
+    assert problem in json.loads(printed)["error"]
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
+@pytest.mark.parametrize("flag", ["--lr", "--epochs", "--held-out"])
+def test_a_flag_that_is_no_number_is_refused_by_name(checkpoint: Path, tmp_path: Path, flag: str, value: str) -> None:
+    run = record(tmp_path / "run", clicks(*POINTS))
+    code, printed, _ = moonhand(
+        "train", run, "--model", checkpoint, "--out", tmp_path / "out", f"{flag}={value}", "--json"
+    )
+    assert code == 2
+    assert flag in json.loads(printed)["error"]
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("flags", [("--epochs", "1e308"), ("--steps", 10**30)])
+def test_more_steps_than_anybody_waits_for_are_refused(tmp_path: Path, flags: tuple[str, Any]) -> None:
+    code, _, told = moonhand("train", tmp_path, "--out", tmp_path / "out", *flags)
+    assert code == 2
+    assert flags[0] in told
+
+
+def test_a_rate_that_ruins_the_weights_in_one_step_ends_without_a_model(checkpoint: Path, tmp_path: Path) -> None:
+    run, out = record(tmp_path / "run", clicks(*POINTS)), tmp_path / "out"
+    flags = ("--steps", 1, "--batch", 2, "--lr", "1e308", "--workers", 0, "--json")
+    code, printed, _ = moonhand("train", run, "--model", checkpoint, "--out", out, *flags)
+    assert code == 2
+    assert "weights are not finite at step 1" in json.loads(printed)["error"]
+    assert {path.name for path in out.iterdir()} == {"train.json", "curve.jsonl"}
 
 
 def test_a_folder_with_another_run_is_left_alone(checkpoint: Path, tmp_path: Path) -> None:

@@ -325,6 +325,14 @@ def test_names_of_control_tokens_are_text(client: openai.OpenAI, nano: Engine) -
     assert reply.usage.prompt_tokens > 40
 
 
+def test_a_seed_of_more_than_64_bits_is_refused_by_name(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError, match="seed") as caught:
+        client.chat.completions.create(
+            model="nano", messages=[{"role": "user", "content": "x"}], temperature=1.0, seed=2**63
+        )
+    assert (caught.value.status_code, caught.value.param) == (400, "seed")
+
+
 def test_length_stop_and_seed_do_what_they_say(client: openai.OpenAI) -> None:
     def drawn(**fields: Any) -> ChatCompletion:
         return client.chat.completions.create(
