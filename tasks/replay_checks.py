@@ -46,13 +46,10 @@ def check_whole(recorded: Recording) -> None:
     """TrajectoryError where steps or pictures are missing: the rest, done alone, may do what nobody has shown."""
     from ..agent import TrajectoryError
 
-    problems = list(recorded.problems)
-    if recorded.result is not None and recorded.result.steps > len(recorded.steps) and not problems:
-        problems.append(f"{recorded.result.steps} steps were made, {len(recorded.steps)} can be read")
-    if problems:
+    if recorded.problems:
         raise TrajectoryError(
-            f"the recording is damaged: {problems[0]}: `moonhand traj check {recorded.path}` says more, and --damaged "
-            "replays what can be read"
+            f"the recording is damaged: {recorded.problems[0]}: `moonhand traj check {recorded.path}` says more, and "
+            "--damaged replays what can be read"
         )
 
 

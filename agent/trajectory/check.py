@@ -16,6 +16,7 @@ from ..errors import TrajectoryError
 from .disk import DiskTrouble, is_written, write_atomically
 from .frames import CROP_ENDING, CROP_KEY, FRAMES_FOLDER, StoredFrame
 from .lines import read_line
+from .missing import missing_in_words, missing_steps, promised_steps
 from .reader import TORN
 from .record import Step
 from .run_file import FORMAT, FORMAT_VERSION, READABLE, RESERVE_FILE, RUN_FILE, STEPS_FILE, read_run
@@ -87,10 +88,7 @@ def check_trajectory(folder: Path | str) -> Checked:
                     Problem(kind="order", where=where, said=f"step {said.index + 1} comes after step {last + 1}")
                 )
             steps.append(said)
-    promised = (run.get("result") or {}).get("steps")
-    if isinstance(promised, int) and promised > len(steps):
-        said = f"{promised} steps were made, {len(steps)} can be read"
-        problems.append(Problem(kind="steps_lost", where=STEPS_FILE, said=said))
+    problems += _lost(steps, promised_steps(run))
     num_frames, of_frames = _check_frames(steps)
     problems += [*of_frames, *_leftovers(folder)]
     return Checked(path=folder, num_steps=len(steps), num_frames=num_frames, problems=tuple(problems))
@@ -151,6 +149,14 @@ def _read_steps(folder: Path, *, is_running: bool) -> Iterator[tuple[int, Step |
         except ValueError as error:
             where, said = f"{STEPS_FILE} line {number}", TORN if is_last else f"it is not a step: {error}"
             yield number, Problem(kind="torn" if is_last else "line", where=where, said=said)
+
+
+def _lost(steps: list[Step], promised: int | None) -> Iterator[Problem]:
+    missing = missing_steps([step.index for step in steps], promised)
+    if missing:
+        counts = f"{promised} steps were made, {len(steps)} can be read: " if (promised or 0) > len(steps) else ""
+        said = counts + ", ".join(map(missing_in_words, missing))
+        yield Problem(kind="steps_lost", where=STEPS_FILE, said=said)
 
 
 def _check_frames(steps: list[Step]) -> tuple[int, list[Problem]]:

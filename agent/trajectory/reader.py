@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from .lines import read_line
+from .missing import missing_in_words, missing_steps, promised_steps
 from .record import RunResult, Source, Step, Variable
 from .run_file import RUN_FILE, STEPS_FILE, read_run
 
@@ -17,12 +18,16 @@ TORN = "the last line is torn (the run was killed while writing it)"
 
 @dataclass(frozen=True)
 class Recording:
-    """A trajectory read back. `problems` names what was damaged and left out; empty for a whole one."""
+    """A trajectory read back. `problems` names what was damaged and left out; empty for a whole one.
+
+    `missing` are the indices of steps that were made and are not there.
+    """
 
     path: Path
     run: Mapping[str, Any]
     steps: tuple[Step, ...]
     problems: tuple[str, ...] = field(default=())
+    missing: tuple[range, ...] = ()
 
     @property
     def goal(self) -> str:
@@ -85,4 +90,6 @@ def read_trajectory(path: Path | str) -> Recording:
         steps.append(step)
         missing = {path.name for stored in (step.before, step.after) if stored for path in stored.missing}
         problems.extend(f"step {step.index + 1}: frame {name} is missing" for name in sorted(missing))
-    return Recording(folder, run, tuple(steps), tuple(problems))
+    lost = missing_steps([step.index for step in steps], promised_steps(run))
+    problems.extend(map(missing_in_words, lost))
+    return Recording(folder, run, tuple(steps), tuple(problems), lost)

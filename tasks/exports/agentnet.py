@@ -18,20 +18,27 @@ from ...agent.dialects import CannotWrite, Canvas, Dialect, Parsed, whole_canvas
 from ...agent.dialects.pyautogui import PYAUTOGUI, write_script
 from ...envs import UNTOUCHING, describe
 from ..expansion import write_as
-from .exported import Done, Exported, Told, copy_images, done_of_each, write_text
+from .exported import Done, Exported, Told, copy_images, done_of_each, nothing_in, write_text
 
 TRIPLE = "computer.triple_click"
 LAST = 0.9999  # the largest share that is written
+WANTED = "step with a picture that pyautogui has words for"
 
 
 def write_agentnet(recordings: Sequence[Recording], out: Path) -> Exported:
-    """A line for each run."""
+    """A line for each run that has a step left. BadRequest, and no file, where none has."""
     told = Told()
     rows: list[dict[str, Any]] = []
+    empty: list[Recording] = []
     num_steps = 0
     for recording, done in done_of_each(recordings, told):
-        images = copy_images([one.step.before for one in done], out)
-        traj = [value for one in done if (value := _turn(one, images, told)) is not None]
+        coded = [(one, code) for one in done if (code := _code(one, told)) is not None]
+        images = copy_images([one.step.before for one, _ in coded], out)
+        turns = (_turn(one, code, images, told) for one, code in coded)
+        traj = [turn for turn in turns if turn is not None]
+        if not traj:
+            empty.append(recording)
+            continue
         for index, turn in enumerate(traj):
             turn["index"] = index
         num_steps += len(traj)
@@ -45,6 +52,9 @@ def write_agentnet(recordings: Sequence[Recording], out: Path) -> Exported:
                 "traj": traj,
             }
         )
+    if not rows:
+        raise nothing_in(recordings, WANTED, told.left_out[-1])
+    told.problems += [f"{recording.path} holds no {WANTED}; it was left out" for recording in empty]
     file = write_text(out, "".join(f"{json.dumps(row)}\n" for row in rows))
     return Exported(
         files=(file,),
@@ -55,20 +65,26 @@ def write_agentnet(recordings: Sequence[Recording], out: Path) -> Exported:
     )
 
 
-def _turn(one: Done, images: dict[str, str], told: Told) -> dict[str, Any] | None:
+def _code(one: Done, told: Told) -> str | None:
+    """None where there are no words for it, which `told` then knows."""
+    try:
+        written = write_as(_RELATIVE, Parsed((one.action,)), whole_canvas(one.step.before.size))
+    except CannotWrite:
+        touches = one.action.type not in UNTOUCHING
+        told.leave_out(one.step, "pyautogui has no words for it" if touches else "it touches nothing")
+        return None
+    for line in written.expanded:
+        told.note(line)
+    return written.text
+
+
+def _turn(one: Done, code: str, images: dict[str, str], told: Told) -> dict[str, Any] | None:
+    """None without its picture, which `told` then knows."""
     step = one.step
     image = images.get(step.before.sha256)
     if image is None:
         told.leave_out(step, "its picture is missing or damaged")
         return None
-    try:
-        written = write_as(_RELATIVE, Parsed((one.action,)), whole_canvas(step.before.size))
-    except CannotWrite:
-        touches = one.action.type not in UNTOUCHING
-        told.leave_out(step, "pyautogui has no words for it" if touches else "it touches nothing")
-        return None
-    for line in written.expanded:
-        told.note(line)
     return {
         "index": step.index,
         "image": Path(image).name,
@@ -76,7 +92,7 @@ def _turn(one: Done, images: dict[str, str], told: Told) -> dict[str, Any] | Non
             "observation": "",
             "thought": step.thought or "",
             "action": step.instruction or describe(one.action),
-            "code": written.text,
+            "code": code,
             "last_step_correct": None if step.effect is None else step.effect.performed,
             "last_step_redundant": None if step.effect is None else step.effect.changed is False,
             "reflection": "",

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...agent import Recording, Step, StoredFrame, TrajectoryError
 from ...agent.trajectory import FRAMES_FOLDER
+from ...agent.trajectory.missing import missing_in_words
 from ...envs import Action, Element, describe
 from ..console import why_not_writable
 from ..errors import BadRequest
 
+SCRIPTS_IMPORT = frozenset({"playwright", "pyautogui", "pyperclip", "pytest"})  # besides the standard library
 IMAGES_FOLDER = "images"  # beside the file that names what is in it
 UNDONE = ("skip", "stop", "nobody")  # decisions after which nothing was performed
 
@@ -55,6 +58,8 @@ class Told:
     left_out: list[str] = field(default_factory=list[str])
     notes: list[str] = field(default_factory=list[str])
     problems: list[str] = field(default_factory=list[str])
+    undone: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
+    """For each step that `done_steps` has not: its index, and a comment that no script has yet."""
 
     def leave_out(self, step: Step, why: str) -> str:
         """The line, for a comment at the place of the step."""
@@ -62,6 +67,12 @@ class Told:
         line = f"step {step.index + 1} ({what}): {one_line(why)}"
         self.left_out.append(line)
         return line
+
+    def comments_before(self, index: int | None) -> list[str]:
+        """Of the steps that were not done, each once: those before this one, or all others."""
+        here = [(at, line) for at, line in self.undone if index is None or at < index]
+        self.undone = [each for each in self.undone if each not in here]
+        return [line for _, line in sorted(here)]
 
     def note(self, words: str) -> None:
         if words not in self.notes:
@@ -71,18 +82,24 @@ class Told:
 def done_steps(recording: Recording, told: Told) -> list[Done]:
     """The steps that did something, in order. BadRequest where there is none."""
     done: list[Done] = []
+    told.undone += [(missing.start, f"# damaged: {missing_in_words(missing)}") for missing in recording.missing]
     for step in recording.steps:
-        if step.action is None:
-            told.leave_out(step, f"it could not be read: {step.error}")
-        elif step.error is not None:
-            told.leave_out(step, f"it failed: {step.error}")
-        elif step.decision in UNDONE:
-            told.leave_out(step, "it was not approved")
-        else:
+        why = _why_undone(step)
+        if why is not None:
+            told.undone.append((step.index, f"# left out: {told.leave_out(step, why)}"))
+        elif step.action is not None:
             done.append(Done(step, step.action))
     if not done:
-        raise BadRequest(f"{recording.path} holds no step that was performed: there is nothing to export")
+        raise nothing_in([recording], "step that was performed")
     return done
+
+
+def _why_undone(step: Step) -> str | None:
+    if step.action is None:
+        return f"it could not be read: {step.error}"
+    if step.error is not None:
+        return f"it failed: {step.error}"
+    return "it was not approved" if step.decision in UNDONE else None
 
 
 def done_of_each(recordings: Sequence[Recording], told: Told) -> Iterator[tuple[Recording, list[Done]]]:
@@ -101,7 +118,19 @@ def done_of_each(recordings: Sequence[Recording], told: Told) -> Iterator[tuple[
         had = True
         yield recording, done
     if not had:
-        raise BadRequest("none of the runs holds a step that was performed: there is nothing to export")
+        raise nothing_in(recordings, "step that was performed")
+
+
+def check_steps(recordings: Sequence[Recording]) -> None:
+    """BadRequest where no run holds any step, performed or not."""
+    if not any(recording.steps for recording in recordings):
+        raise nothing_in(recordings, "step")
+
+
+def nothing_in(recordings: Sequence[Recording], what: str, why: str = "") -> BadRequest:
+    """The error where none of the runs holds such a step."""
+    holds = f"{recordings[0].path} holds no" if len(recordings) == 1 else "none of the runs holds a"
+    return BadRequest(f"{holds} {what}: there is nothing to export" + (f" ({why})" if why else ""))
 
 
 def only_one(recordings: Sequence[Recording], name: str) -> Recording:
@@ -163,6 +192,15 @@ def check_out(out: Path, *, folder: bool = False) -> None:
         raise BadRequest(f"{out} cannot be written: the folder {parent} takes no new file ({why})")
     if (parent / FRAMES_FOLDER).is_dir() and (parent / "run.json").is_file():
         raise BadRequest(f"{out} lies inside a recorded run: name a place outside of it")
+
+
+def check_script_name(out: Path, *, prefix: str) -> None:
+    """BadRequest for a script that hides a module from itself and its neighbours; proposes a name with the prefix."""
+    if out.stem in SCRIPTS_IMPORT or out.stem in sys.stdlib_module_names:
+        raise BadRequest(
+            f"{out}: a script of this name hides the module {out.stem}, which scripts import; "
+            f"name the file {prefix}{out.name}"
+        )
 
 
 def write_text(out: Path, text: str) -> Path:

@@ -12,7 +12,7 @@ from typing import Any
 
 from ...agent import Recording
 from ...envs import Click, Element, MouseDown, Move, SelectOption, Size, Upload, action_points
-from .exported import Done, Exported, Told, copy_images, done_of_each, was_on_desktop, write_text
+from .exported import Done, Exported, Told, copy_images, done_of_each, nothing_in, was_on_desktop, write_text
 from .locators import is_field
 
 FINDS = (Click, Move, MouseDown, SelectOption, Upload)  # one thing at one place
@@ -20,7 +20,7 @@ LARGEST_SHARE = 0.5  # of the picture: a box of more says nothing of where
 
 
 def write_grounding(recordings: Sequence[Recording], out: Path) -> Exported:
-    """A JSON list with a row for each step that found an element whose box is known."""
+    """A JSON list with a row for each step that found an element whose box is known. BadRequest where none did."""
     told = Told()
     rows: list[dict[str, Any]] = []
     for recording, done in done_of_each(recordings, told):
@@ -28,13 +28,19 @@ def write_grounding(recordings: Sequence[Recording], out: Path) -> Exported:
         for one in done:
             if one not in finding:
                 told.leave_out(one.step, "it looks for nothing")
-        images = copy_images([one.step.before for one in finding], out)
+        found = [(one, row) for one in finding if (row := _row(one, told)) is not None]
+        images = copy_images([one.step.before for one, _ in found], out)
         name = recording.path.resolve().name
         platform = "desktop" if was_on_desktop(recording) else "web"
-        for one in finding:
-            row = _row(one, images, told)
-            if row is not None:
-                rows.append({"id": f"{name}_{one.step.index + 1}", **row, "platform": platform, "group": name})
+        for one, row in found:
+            image = images.get(one.step.before.sha256)
+            if image is None:
+                told.leave_out(one.step, "its picture is missing or damaged")
+                continue
+            named = {"id": f"{name}_{one.step.index + 1}", "img_filename": Path(image).name}
+            rows.append(named | row | {"platform": platform, "group": name})
+    if not rows:
+        raise nothing_in(recordings, "step that found an element with a known box and picture", told.left_out[-1])
     file = write_text(out, json.dumps(rows, indent=1) + "\n")
     return Exported(
         files=(file,),
@@ -45,25 +51,23 @@ def write_grounding(recordings: Sequence[Recording], out: Path) -> Exported:
     )
 
 
-def _row(one: Done, images: dict[str, str], told: Told) -> dict[str, Any] | None:
+def _row(one: Done, told: Told) -> dict[str, Any] | None:
+    """What is known without its picture; None where that is not enough, which `told` then knows."""
     step, element = one.step, one.element
-    image = images.get(step.before.sha256)
     instruction = step.instruction or (element.name or element.text if element is not None else "")
     box = None if element is None else box_on(element, step.before.size)
     point = action_points(one.action)[0]
     why = (
-        "its picture is missing or damaged" if image is None
-        else "no element was known there" if box is None or element is None
+        "no element was known there" if box is None or element is None
         else "nobody said what was looked for" if not instruction
         else "the element is larger than half of the picture" if _share(box, step.before.size) > LARGEST_SHARE
         else "the place lies outside the element's box" if not _holds(box, point.x_px, point.y_px)
         else None
     )  # fmt: skip
-    if why is not None or element is None or image is None:
+    if why is not None or element is None:
         told.leave_out(step, why or "")
         return None
     return {
-        "img_filename": Path(image).name,
         "bbox": box,
         "instruction": instruction,
         "img_size": [step.before.size.width_px, step.before.size.height_px],

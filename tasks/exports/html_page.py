@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...agent import Recording
-from .exported import Exported, only_one
+from .exported import Exported, check_steps, only_one
 
 
 def write_html(recordings: Sequence[Recording], out: Path) -> Exported:
@@ -14,5 +14,6 @@ def write_html(recordings: Sequence[Recording], out: Path) -> Exported:
     from ..viewer.page import write_page
 
     recording = only_one(recordings, "a page")
+    check_steps(recordings)
     written = write_page(recording, out)
     return Exported(files=(written.path,), num_steps=written.num_steps, notes=written.problems)

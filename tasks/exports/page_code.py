@@ -67,6 +67,7 @@ class PageCode:
         for number, one in enumerate(done):
             later = done[number + 1].action if number + 1 < len(done) else None
             said = one.step.instruction or ""
+            self.add(*self.told.comments_before(one.step.index))
             self.lines.append(
                 f"# {one.step.index + 1}. {one_line(describe(one.action))}" + (f": {one_line(said)}" if said else "")
             )
@@ -83,6 +84,7 @@ class PageCode:
             elif tells(one, CLOSED_TAB):
                 self.lines.insert(start, "context = page.context")
                 self.add("page = context.pages[-1]")
+        self.add(*self.told.comments_before(None))
 
     def add(self, *lines: str) -> None:
         self.lines.extend(lines)

@@ -18,7 +18,7 @@ from typing import Any
 from ...agent import Recording, Step, StoredFrame, TrajectoryError
 from ...envs import MissingTool, action_points, action_to_json
 from ..errors import BadRequest
-from .exported import Exported, Told, check_out, write_text
+from .exported import Exported, Told, check_out, check_steps, write_text
 
 DATA = Path("data") / "train-00000-of-00001.parquet"
 TEXTS = (
@@ -40,6 +40,7 @@ def write_parquet(recordings: Sequence[Recording], out: Path) -> Exported:
     except ImportError as error:
         raise MissingTool(INSTALL) from error
     check_out(out, folder=True)
+    check_steps(recordings)
     told = Told()
     picture = pyarrow.struct([("bytes", pyarrow.binary()), ("path", pyarrow.string())])
     kinds: list[tuple[tuple[str, ...], Any, dict[str, str]]] = [

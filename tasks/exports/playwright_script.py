@@ -15,6 +15,7 @@ from .exported import (
     Done,
     Exported,
     Told,
+    check_script_name,
     done_steps,
     one_line,
     only_one,
@@ -132,6 +133,7 @@ def write_pytest(recordings: Sequence[Recording], out: Path) -> Exported:
 
 
 def _write(recording: Recording, out: Path, template: str, *, is_test: bool) -> Exported:
+    check_script_name(out, prefix="test_" if is_test else "recorded_")
     if was_on_desktop(recording):
         raise BadRequest(f"{recording.path} was recorded on a desktop: export it with --to pyautogui")
     told = Told()

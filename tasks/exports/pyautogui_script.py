@@ -16,6 +16,7 @@ from .exported import (
     Done,
     Exported,
     Told,
+    check_script_name,
     done_steps,
     one_line,
     only_one,
@@ -90,6 +91,7 @@ if __name__ == "__main__":
 def write_pyautogui(recordings: Sequence[Recording], out: Path) -> Exported:
     """A script for the desktop; what only a browser can do is left out by name."""
     recording = only_one(recordings, "a pyautogui script")
+    check_script_name(out, prefix="recorded_")
     told = Told()
     done = done_steps(recording, told)
     before = done[0].step.before
@@ -98,6 +100,7 @@ def write_pyautogui(recordings: Sequence[Recording], out: Path) -> Exported:
     lines: list[str] = []
     num_steps = 0
     for place, one in enumerate(done):
+        lines += told.comments_before(one.step.index)
         lines.append(f"# {one.step.index + 1}. {one_line(describe(one.action))}")
         code = _code(one, told)
         if code is None:
@@ -107,6 +110,7 @@ def write_pyautogui(recordings: Sequence[Recording], out: Path) -> Exported:
         if place and code:
             lines.append(f"pause({_gap_s(done[place - 1], one):.2f})")
         lines += code
+    lines += told.comments_before(None)
     comments = [f"# left out: {line}" for line in told.left_out] + [f"# note: {one_line(line)}" for line in told.notes]
     text = _SCRIPT.format(
         name=_in_docstring(recording.path.name),

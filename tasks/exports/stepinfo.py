@@ -40,7 +40,7 @@ from ...envs import (
     Wait,
     action_to_json,
 )
-from .exported import Exported, Told, copy_images, only_one, python_text, started_at_s, write_text
+from .exported import Exported, Told, check_steps, copy_images, only_one, python_text, started_at_s, write_text
 from .page_words import NOTCH_CSS_PX, key_name
 
 COUNTED = {1: "mouse_click", 2: "mouse_dblclick"}
@@ -49,6 +49,7 @@ COUNTED = {1: "mouse_click", 2: "mouse_dblclick"}
 def write_stepinfo(recordings: Sequence[Recording], out: Path) -> Exported:
     """All steps, also those that failed: their error is the next observation's `last_action_error`."""
     recording = only_one(recordings, "a StepInfo file")
+    check_steps(recordings)
     told = Told()
     steps = recording.steps
     images = copy_images([step.before for step in steps], out)

@@ -91,7 +91,7 @@ def test_a_torn_line_is_dropped_by_the_repair_and_kept_beside(folder: Path) -> N
     assert kinds(mended) == ["steps_lost"]  # nobody can bring it back
     assert mended.repaired == ("1 line of steps.jsonl dropped; the old one is steps.jsonl.damaged",)
     assert (folder / "steps.jsonl.damaged").read_bytes() == torn
-    assert read_trajectory(folder).problems == ()
+    assert read_trajectory(folder).problems == ("step 8 is missing",)
     assert len(read_trajectory(folder).steps) == 7
 
 
@@ -111,6 +111,42 @@ def test_a_damaged_line_is_named_and_every_other_step_stays(folder: Path, line: 
     repair_trajectory(folder)
     kept = whole.splitlines()
     assert (folder / "steps.jsonl").read_bytes().splitlines() == kept[:3] + kept[4:]
+
+
+@pytest.mark.parametrize(
+    ("lost", "said"),
+    [
+        ({1}, ["step 2 is missing"]),
+        ({0, 3, 4, 5}, ["step 1 is missing", "steps 4 to 6 are missing"]),
+        ({2, 6, 7}, ["step 3 is missing", "steps 7 to 8 are missing"]),
+        (set(range(8)), ["steps 1 to 8 are missing"]),
+    ],
+)
+def test_steps_that_a_repair_could_not_bring_back_are_named_whenever_it_is_read(
+    folder: Path, lost: set[int], said: list[str]
+) -> None:
+    rewrite(folder, dict.fromkeys(lost, b"x\n"))
+    (problem,) = repair_trajectory(folder).problems
+    assert problem.said == f"8 steps were made, {8 - len(lost)} can be read: {', '.join(said)}"
+    assert list(read_trajectory(folder).problems) == said
+
+
+def test_of_a_run_without_a_result_only_the_gaps_are_missing(folder: Path) -> None:
+    run = json.loads((folder / "run.json").read_bytes())
+    (folder / "run.json").write_text(json.dumps(run | {"status": "running", "result": None}))
+    assert read_trajectory(folder).problems == ()
+    rewrite(folder, {2: b"", 7: b""})
+    assert read_trajectory(folder).problems == ("step 3 is missing",)
+    (problem,) = check_trajectory(folder).problems
+    assert (problem.kind, problem.said) == ("steps_lost", "step 3 is missing")
+
+
+def test_a_step_that_is_there_twice_or_has_an_absurd_number_is_read(folder: Path) -> None:
+    lines = (folder / "steps.jsonl").read_bytes().splitlines(keepends=True)
+    rewrite(folder, {3: lines[2]})
+    assert read_trajectory(folder).problems == ("step 4 is missing",)
+    rewrite(folder, {3: lines[3], 7: lines[7].replace(b'"index": 7', b'"index": 1' + b"0" * 30)})
+    assert read_trajectory(folder).problems == (f"steps 8 to {10**30} are missing",)
 
 
 def test_a_repair_never_writes_over_what_an_earlier_one_kept(folder: Path) -> None:

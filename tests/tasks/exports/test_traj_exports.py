@@ -125,6 +125,43 @@ def test_a_run_that_did_nothing_is_passed_over_among_several(bundled: Bundled, t
     assert (alone.exit_code, "holds no step" in alone.stderr) == (2, True)
 
 
+NEEDED = {"parquet": "pyarrow", "mp4": "av"}
+
+
+def outside(to: str, tmp_path: Path) -> Path:
+    """A place for an export, in a folder of its own. Skips where what the format needs is not installed."""
+    if to in NEEDED:
+        pytest.importorskip(NEEDED[to])
+    (tmp_path / "out").mkdir()
+    return tmp_path / "out" / f"run{FORMATS[to].suffix or ''}"
+
+
+@pytest.mark.parametrize("to", FORMATS)
+def test_of_a_run_without_steps_nothing_is_written(to: str, tmp_path: Path) -> None:
+    with Trajectory(tmp_path / "empty", goal="nothing") as trajectory:
+        trajectory.finish("stopped")
+    left = traj("export", tmp_path / "empty", "--to", to, "--out", outside(to, tmp_path), "--json")
+    assert (left.exit_code, list((tmp_path / "out").iterdir())) == (2, []), left.stderr
+
+
+@pytest.mark.parametrize("to", ["agentnet", "grounding", "gif"])
+def test_of_a_run_whose_pictures_are_all_missing_nothing_is_written(bundled: Bundled, to: str, tmp_path: Path) -> None:
+    shutil.copytree(bundled("signup").path, tmp_path / "run")
+    for frame in (tmp_path / "run" / "frames").iterdir():
+        frame.unlink()
+    left = traj("export", tmp_path / "run", "--to", to, "--out", outside(to, tmp_path))
+    assert (left.exit_code, list((tmp_path / "out").iterdir())) == (2, []), left.stderr
+
+
+def test_of_several_runs_one_without_pictures_is_passed_over(bundled: Bundled, tmp_path: Path) -> None:
+    for name in ("whole", "blind"):
+        shutil.copytree(bundled("signup").path, tmp_path / "runs" / name)
+    shutil.rmtree(tmp_path / "runs" / "blind" / "frames")
+    told = export(Recording(tmp_path / "runs", {}, ()), "agentnet", tmp_path / "rows.jsonl")
+    assert (told["runs"], len((tmp_path / "rows.jsonl").read_text(encoding="utf-8").splitlines())) == (1, 1)
+    assert "blind holds no step with a picture" in told["problems"][-1]
+
+
 def test_a_folder_that_takes_no_file_is_named(bundled: Bundled) -> None:
     told = traj("export", bundled("signup").path, "--to", "playwright", "--out", "/proc/x.py")
     assert (told.exit_code, "the folder /proc takes no new file" in told.stderr) == (2, True)
@@ -212,6 +249,29 @@ def test_a_run_with_a_damaged_line_and_a_missing_picture_is_exported_without_the
     assert any("picture is missing" in line for line in told["left_out"])
     turns = json.loads((tmp_path / "rows.jsonl").read_text(encoding="utf-8"))["traj"]
     assert len(turns) + len(told["left_out"]) == 8
+
+
+@pytest.mark.parametrize("to", FORMATS)
+def test_a_step_that_a_repair_dropped_is_named_by_every_export(bundled: Bundled, to: str, tmp_path: Path) -> None:
+    told = export(without_steps(bundled("signup"), {1, 8}, tmp_path / "run"), to, outside(to, tmp_path))
+    assert told["problems"] == ["run: step 2 is missing", "run: step 9 is missing"]
+
+
+def test_a_step_that_a_repair_dropped_is_named_by_show_and_view(bundled: Bundled, tmp_path: Path) -> None:
+    folder = without_steps(bundled("signup"), {1}, tmp_path / "run").path
+    assert "step 2 is missing" in traj("show", folder).stderr
+    assert json.loads(traj("show", folder, "--json").stdout)["problems"] == ["step 2 is missing"]
+    viewed = traj("view", folder, "--out", tmp_path / "run.html", "--json")
+    assert json.loads(viewed.stdout)["problems"] == ["step 2 is missing"]
+
+
+def without_steps(recording: Recording, lost: set[int], folder: Path) -> Recording:
+    """A copy whose lines of these steps were damaged, and then dropped by a repair."""
+    shutil.copytree(recording.path, folder)
+    lines = (folder / "steps.jsonl").read_bytes().splitlines(keepends=True)
+    (folder / "steps.jsonl").write_bytes(b"".join(b"x\n" if at in lost else line for at, line in enumerate(lines)))
+    assert traj("check", folder, "--repair").exit_code == 1
+    return read_trajectory(folder)
 
 
 def element(**fields: Any) -> Element:

@@ -159,6 +159,54 @@ def test_what_a_page_says_never_becomes_code(name: str, bundled: Callable[[str],
     assert text.isascii()
 
 
+@pytest.mark.parametrize("to", ["playwright", "pytest", "pyautogui"])
+def test_a_script_has_no_name_of_a_module_that_scripts_import(
+    to: str, bundled: Callable[[str], Recording], tmp_path: Path
+) -> None:
+    out, prefix = tmp_path / "run.py", "test_" if to == "pytest" else "recorded_"
+    assert traj("export", bundled("signup").path, "--to", to, "--out", out).exit_code == 0
+    imported = _imported(out)
+    assert {to, "os"} <= imported
+    for name in imported | {"playwright", "pytest", "pyautogui", "typing", "asyncio"}:
+        left = traj("export", bundled("signup").path, "--to", to, "--out", tmp_path / f"{name}.py")
+        assert (left.exit_code, f"name the file {prefix}{name}.py" in left.stderr) == (2, True)
+        again = traj("export", bundled("signup").path, "--to", to, "--out", tmp_path / f"{prefix}{name}.py")
+        assert again.exit_code == 0
+        assert not (tmp_path / f"{name}.py").exists()
+
+
+def _imported(script: Path) -> set[str]:
+    """The top-level modules."""
+    nodes = list(ast.walk(ast.parse(script.read_text(encoding="utf-8"))))
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module]
+    return {name.partition(".")[0] for name in names}
+
+
+@pytest.mark.parametrize("to", ["playwright", "pytest", "pyautogui"])
+def test_a_script_says_at_its_place_which_step_is_missing_and_which_was_left_out(
+    to: str, bundled: Callable[[str], Recording], tmp_path: Path
+) -> None:
+    folder, out = tmp_path / "run", tmp_path / "run.py"
+    shutil.copytree(bundled("signup").path, folder)
+    lines = (folder / "steps.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    lines[4] = json.dumps(json.loads(lines[4]) | {"error": "nothing is there"}) + "\n"
+    (folder / "steps.jsonl").write_text("".join([lines[0], *lines[3:8]]), encoding="utf-8")
+    assert traj("export", folder, "--to", to, "--out", out).exit_code == 0
+    comments = [line.strip() for line in out.read_text(encoding="utf-8").splitlines() if line.startswith("    # ")]
+    heads = [line[:28] for line in comments if line.startswith(("# damaged", "# left out")) or line[2].isdigit()]
+    assert [head.partition(".")[0].partition(" (")[0] for head in heads] == [
+        "# 1",
+        "# damaged: steps 2 to 3 are ",
+        "# 4",
+        "# left out: step 5",
+        "# 6",
+        "# 7",
+        "# 8",
+        "# damaged: step 9 is missing",
+    ]
+
+
 def _hostile_run(recording: Recording, folder: Path) -> None:
     with Trajectory(folder, goal=HOSTILE, env={"url": "http://x.test/" + HOSTILE}) as trajectory:
         for step in recording.steps[:8]:
