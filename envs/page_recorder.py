@@ -12,7 +12,7 @@ from playwright.sync_api import Error as PlaywrightError
 
 from .browser_config import BrowserConfig
 from .browser_screen import BrowserScreen
-from .errors import DialogOpen, PageGone
+from .errors import DialogOpen, EnvError, PageGone
 from .launch import check_launch
 from .open_browser import OpenBrowser
 from .page_history import PageHistory
@@ -94,9 +94,9 @@ class PageRecorder:
         return self.config.display if kiosk is None else kiosk.display
 
     def hear(self) -> Heard:
-        """What happened and was seen since the last call."""
+        """What happened and was seen since the last call; after an error what was left, and that it is over."""
         if self._is_over:
-            return Heard(is_over=True)
+            return Heard(tuple(self._ready()), is_over=True)
         is_idle = time.monotonic() - self._lively_s > IDLE_AFTER_S
         pause_s = IDLE_S if is_idle else BUSY_S
         looks: list[Look] = []
@@ -109,6 +109,9 @@ class PageRecorder:
                 looks.append(self._look())
         except PageGone:
             self._is_over = True
+        except EnvError:
+            self._is_over = True
+            raise
         events = self._ready()
         if looks and self._is_new(looks[-1]):
             events.append(ScreenChanged(at_s=looks[-1].ended_s, view=looks[-1].view))

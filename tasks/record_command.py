@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import signal
 import time
 from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.console import Console
 
+from ..envs import EnvError
 from .console import JsonFlag, people, plain_errors, print_json
 from .errors import BadRequest
 from .screen_flags import (
@@ -34,6 +36,7 @@ from .screen_flags import (
 if TYPE_CHECKING:
     from ..agent import RunResult, Step, Trajectory
     from ..agent.human import Demonstration, Recorder
+    from ..envs.raw_events import Heard
     from .open_screen import ScreenChoice
 
 STOP_KEYS = ("ctrl", "alt", "escape")
@@ -104,18 +107,19 @@ def record(
         )
         about = goal or f"a demonstration on {screen_told(choice)['url'] or 'the desktop'}"
         console = people()
-        with ExitStack() as stack:
+        with _handlers_kept(), ExitStack() as stack:
             recorder = stack.enter_context(_open_recorder(choice))
-            stop = stack.enter_context(_stopped_by_signals())
+            stop = _heard_signals()
             trajectory = stack.enter_context(
                 Trajectory(folder, goal=about, source="human", env=screen_told(choice), config={"stop_keys": STOP_KEYS})
             )
             demonstration = Demonstration(trajectory, stop_keys=STOP_KEYS, secrets=_known_secrets())
             _greet(console, choice, recorder, folder)
             result = _watch(recorder, demonstration, trajectory, console, stop)
-        _report(result, console, recorder)
-        if as_json:
-            print_json(result.to_json())
+            stack.close()
+            _report(result, console, recorder)
+            if as_json:
+                print_json(result.to_json())
 
 
 def _watch(
@@ -130,11 +134,11 @@ def _watch(
 
     _print_row(console, HEADINGS)
     while not demonstration.is_over and not stop:
-        show(demonstration.take(recorder.hear()))
+        show(demonstration.take(_hear(recorder, stop)))
     demonstration.stop(without=CTRL_C if stop else ())
     end_s = time.monotonic() + LAST_S
     while not demonstration.is_complete and time.monotonic() < end_s:
-        heard = recorder.hear()
+        heard = _hear(recorder, stop)
         show(demonstration.take(heard))
         if heard.is_over:
             break
@@ -142,24 +146,55 @@ def _watch(
     return trajectory.finish("finished")
 
 
-@contextmanager
-def _stopped_by_signals() -> Generator[list[float]]:
-    """A list that is empty until Ctrl-C, SIGTERM or SIGHUP; the second Ctrl-C ends the program at once."""
+def _hear(recorder: Recorder, stop: list[float]) -> Heard:
+    """What has to be stopped anyway is over, not broken: a signal may go to the browser too, as from a terminal."""
+    from ..envs.raw_events import Heard
+
+    try:
+        return recorder.hear()
+    except EnvError:
+        if not stop:
+            raise
+    with suppress(EnvError):
+        return recorder.hear()  # what was left
+    return Heard(is_over=True)
+
+
+def _heard_signals() -> list[float]:
+    """A list that is empty until Ctrl-C, SIGTERM or SIGHUP; the second Ctrl-C ends the program at once.
+
+    Signals within SAME_S are one.
+    """
     heard: list[float] = []
 
     def note(signum: int, frame: FrameType | None) -> None:
         now_s = time.monotonic()
-        if heard and now_s - heard[0] > SAME_S:
-            raise KeyboardInterrupt
+        if heard and now_s - heard[-1] < SAME_S:
+            return
         heard.append(now_s)
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # Playwright's driver may have heard it too, and left
+        if len(heard) > 1:
+            raise KeyboardInterrupt
 
-    signums = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    former = {signum: signal.signal(signum, note) for signum in signums if signal.getsignal(signum) != signal.SIG_IGN}
+    for signum in _signums():
+        if signal.getsignal(signum) != signal.SIG_IGN:
+            signal.signal(signum, note)
+    return heard
+
+
+@contextmanager
+def _handlers_kept() -> Generator[None]:
+    """Of signals: after the block they are those of before."""
+    former = {signum: signal.getsignal(signum) for signum in _signums()}
     try:
-        yield heard
+        yield
     finally:
         for signum, handler in former.items():
             signal.signal(signum, handler)
+
+
+def _signums() -> list[int]:
+    return [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 @contextmanager

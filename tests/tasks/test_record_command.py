@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -71,4 +72,40 @@ def test_ctrl_c_ends_a_recording_that_is_whole(virtual_display: VirtualDisplay, 
     assert (json.loads(told)["status"], json.loads(told)["steps"]) == ("finished", 1)
     recording = read_trajectory(folder)
     assert (recording.problems, recording.run["source"]) == ((), "human")
+    assert [step.action for step in recording.steps] == [Click(x_px=150, y_px=80)]
+
+
+@pytest.mark.display
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    "presses",
+    [(signal.SIGTERM,), (signal.SIGHUP, signal.SIGHUP), (signal.SIGINT,) * 3],
+    ids=["SIGTERM", "closed terminal", "Ctrl-C thrice"],
+)
+def test_what_stops_the_browser_too_ends_a_recording_that_is_whole(
+    presses: tuple[signal.Signals, ...], whole_chromium: str, tmp_path: Path
+) -> None:
+    page, folder = tmp_path / "page.html", tmp_path / "run"
+    page.write_text("<title>Still</title><body>Nothing moves here")
+    flags = ("--url", page.as_uri(), "--surface", "kiosk", "--chromium", whole_chromium, "--out", str(folder), "--json")
+    with subprocess.Popen(
+        [*RECORD, *flags], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        assert process.stderr is not None
+        greeting = [process.stderr.readline() for _ in range(4)]
+        display = greeting[-1].removeprefix("The browser is on the X display ").removesuffix(".\n")
+        time.sleep(0.3)
+        click = ["xdotool", "mousemove", "150", "80", "click", "1"]
+        subprocess.run(click, env=os.environ | {"DISPLAY": display}, check=True, timeout=20)
+        time.sleep(0.2)
+        for signum in presses:
+            os.killpg(process.pid, signum)  # as a terminal does: to Playwright's driver too
+            time.sleep(0.05)
+        told, said = process.communicate(timeout=60)
+    assert process.returncode == 0, said
+    assert (json.loads(told)["status"], json.loads(told)["steps"]) == ("finished", 1)
+    assert said.splitlines()[-2:] == ["finished: 1 step", f"trajectory: {folder}"]
+    assert "Traceback" not in said
+    recording = read_trajectory(folder)
+    assert recording.problems == ()
     assert [step.action for step in recording.steps] == [Click(x_px=150, y_px=80)]

@@ -7,9 +7,9 @@ import pickle
 import signal
 import threading
 import time
-from collections.abc import Sequence
-from contextlib import suppress
-from multiprocessing import connection, get_context, parent_process
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, suppress
+from multiprocessing import connection, get_context, parent_process, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import cast
@@ -20,6 +20,7 @@ from .answered import words_of
 from .pool import CannotOpen, Died, Event, Ready, Told, event_of
 
 NAMES = {"OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"}
+STOPS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 class ProcessWorker:
@@ -29,7 +30,8 @@ class ProcessWorker:
         context = get_context("spawn")  # threads of torch do not survive a fork
         self.pipe, theirs = context.Pipe()
         self._process = context.Process(target=_work, args=(source, slot, theirs), name=f"moonhand-eval-{slot}")
-        self._process.start()
+        with _held_back():
+            self._process.start()
         theirs.close()
         self._slot = slot
 
@@ -45,13 +47,17 @@ class ProcessWorker:
         with suppress(OSError):  # it is dead: it will be heard
             self.pipe.send(tuple(samples))
 
-    def kill(self) -> None:
-        """With whatever it has started."""
+    def end(self) -> None:
+        """Kill it, with whatever it has started; nobody waits for that."""
         if self._process.pid is not None and self._process.is_alive():
             if hasattr(os, "killpg"):
                 with suppress(OSError):
                     os.killpg(self._process.pid, signal.SIGKILL)
             self._process.kill()
+
+    def kill(self) -> None:
+        """End it, and wait until it is gone."""
+        self.end()
         self._process.join()
         self.pipe.close()
 
@@ -105,10 +111,32 @@ class ProcessForce:
         return heard
 
     def close(self) -> None:
-        for worker in self._workers:
-            if not worker.pipe.closed:
-                worker.kill()
+        """All are ended before one is waited for: Ctrl-C while this goes on leaves none at work."""
+        left = [worker for worker in self._workers if not worker.pipe.closed]
+        for worker in left:
+            worker.end()
+        for worker in left:
+            worker.kill()
         self._workers.clear()
+
+
+@contextmanager
+def _held_back() -> Generator[None]:
+    """Signals that end a program wait; a process that is started meanwhile hears none before `_let_through`."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # which else is started with the process, and lets them through
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _let_through() -> None:
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
 
 
 def _work(source: AskerSource, slot: int, pipe: Connection) -> None:
@@ -116,24 +144,30 @@ def _work(source: AskerSource, slot: int, pipe: Connection) -> None:
     if hasattr(os, "setsid"):
         os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _let_through()
     threading.Thread(target=_die_with_parent, daemon=True).start()
+    with suppress(EOFError, ConnectionError):  # the driver has closed its end
+        _answer(source, slot, pipe)
+
+
+def _answer(source: AskerSource, slot: int, pipe: Connection) -> None:
+    """Until the pipe is closed, or there is nobody to ask."""
     try:
         asker = source.open(slot)
     except Exception as error:
         pipe.send(CannotOpen(_sendable(error)))
         return
     pipe.send(Ready(dict(asker.facts)))
-    with suppress(EOFError):  # the driver has closed its end
-        while True:
-            for sample in cast("tuple[GroundingSample, ...]", pipe.recv()):
-                started_s = time.monotonic()
-                try:
-                    asked = asker.ask(sample)
-                except Exception as error:  # whatever it is: the driver decides what becomes of the sample
-                    event = event_of(error)
-                    pipe.send(CannotOpen(_sendable(event.error)) if isinstance(event, CannotOpen) else event)
-                    continue
-                pipe.send(Told(asked.prediction, asked.model_s, time.monotonic() - started_s))
+    while True:
+        for sample in cast("tuple[GroundingSample, ...]", pipe.recv()):
+            started_s = time.monotonic()
+            try:
+                asked = asker.ask(sample)
+            except Exception as error:  # whatever it is: the driver decides what becomes of the sample
+                event = event_of(error)
+                pipe.send(CannotOpen(_sendable(event.error)) if isinstance(event, CannotOpen) else event)
+                continue
+            pipe.send(Told(asked.prediction, asked.model_s, time.monotonic() - started_s))
 
 
 def _die_with_parent() -> None:

@@ -18,7 +18,7 @@ import pytest
 from moonhand.envs import Size
 from moonhand.tasks.errors import BadRequest
 from moonhand.tasks.evals.executors.answered import Limits, SamplesCrash
-from moonhand.tasks.evals.executors.pool import PoolExecutor
+from moonhand.tasks.evals.executors.pool import PoolExecutor, Ready
 from moonhand.tasks.evals.executors.processes import ProcessForce, ProcessWorker
 from moonhand.tasks.evals.manifest import differences, manifest_of
 from moonhand.tasks.evals.plan import plan_chunks, still_to_do
@@ -269,6 +269,31 @@ def test_a_process_is_killed_where_there_are_no_groups_of_processes(monkeypatch:
     monkeypatch.delattr(os, "killpg")  # as on Windows
     worker.kill()
     assert not worker.process.is_alive()
+
+
+def test_a_worker_whose_driver_has_left_ends_without_a_word(capfd: pytest.CaptureFixture[str]) -> None:
+    worker = ProcessWorker(ScriptedSource(sleep_s=0.2), 0)
+    worker.pipe.recv()
+    worker.give(scripted_suite(2).samples)
+    worker.pipe.close()
+    worker.process.join(60)
+    assert (worker.process.exitcode, capfd.readouterr().err) == (0, "")
+
+
+def test_a_worker_that_has_just_been_started_is_deaf_to_ctrl_c(capfd: pytest.CaptureFixture[str]) -> None:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    worker = ProcessWorker(ScriptedSource(), 0)
+    assert worker.process.pid is not None
+    os.kill(worker.process.pid, signal.SIGINT)  # a terminal sends it to all that have no session of their own yet
+    try:
+        assert isinstance(worker.listen(), Ready)
+        os.kill(worker.process.pid, signal.SIGINT)
+        worker.give(scripted_suite(1).samples)
+        assert worker.pipe.recv().prediction.raw == "<0>"
+    finally:
+        worker.kill()
+    assert capfd.readouterr().err == ""
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
 
 
 def test_a_stopped_run_says_what_is_there_and_goes_on(tmp_path: Path, undisturbed: bytes) -> None:

@@ -200,6 +200,27 @@ def test_ctrl_c_says_how_to_go_on(executor: str, data: Path, undisturbed: bytes,
     assert (out / PREDICTIONS).read_bytes() == undisturbed
 
 
+@pytest.mark.parametrize("presses", [2, 3])
+def test_ctrl_c_again_and_again_ends_a_run_and_its_workers_in_one_line(
+    presses: int, data: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "moonhand.tasks", "eval", "run", "generated", "--data", str(data), "--json"]
+    command += ["--out", str(out), "--executor", "processes", "--workers", "2"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True) as driver:
+        while num_rows(out) < 2:
+            assert driver.poll() is None
+            time.sleep(0.01)
+        for _ in range(presses):
+            os.killpg(driver.pid, signal.SIGINT)  # as a terminal does: to all that have no session of their own
+            time.sleep(0.1)
+        told, said = driver.communicate(timeout=60)
+    assert driver.returncode == 130
+    assert json.loads(told)["stopped"]
+    assert re.fullmatch(r"stopped: \d+ of 40 rows are in .*\n", said)
+
+
 def run_program(data: Path, out: Path, place: Path, *more: str) -> subprocess.Popen[str]:
     program = place / "run.py"
     program.write_text(PROGRAM)
