@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from ..envs import Env, EnvError, Frame
 from ..envs.shown_text import Found, ReadableScreen, Showing, ShownText, plain
@@ -68,9 +68,10 @@ def seen(
     """Look once. `frame` is what the screen shows, where it was just observed; `engine` is used only by a model's look.
 
     `by`: "words" looks at page words alone, "model" asks the model alone, "any" goes by the text, as above. What the
-    model points at with less confidence than `sure`, 0..1, is not seen. ValueError for no text, and for by="words" on a
-    screen that tells no words.
+    model points at with less confidence than `sure`, 0..1, is not seen. ValueError for no text, for another `by`, and
+    for by="words" on a screen that tells no words.
     """
+    checked_by(by)
     wanted = plain(text)
     if not wanted:
         raise ValueError("there is nothing to look for: say what should be on the screen")
@@ -105,7 +106,7 @@ def wait_until_seen(
     and between two looks the screen is left alone for 0.05 to 0.25 s, or for as long as the model took. What a page
     does not tell is neither there nor absent: EnvError where it never does and something was to be absent.
     """
-    if timeout_s < 0:
+    if not timeout_s >= 0:  # NaN is not
         raise ValueError(f"timeout_s must be >= 0, got {timeout_s}")
     start_s, pause_s = time.monotonic(), FIRST_PAUSE_S
     last: Sighting | None = None
@@ -124,6 +125,13 @@ def wait_until_seen(
             pause_s = max(pause_s, now_s - look_s)
         time.sleep(min(pause_s, left_s))
         pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+
+def checked_by(by: By) -> By:
+    """ValueError for another word: a type checker does not see every program."""
+    if by not in get_args(By):
+        raise ValueError(f"by must be 'words', 'model' or 'any', got {by!r}")
+    return by
 
 
 def readable(env: Env) -> ReadableScreen | None:

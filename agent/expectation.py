@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ..envs import Env
 from .errors import NotSeen
-from .expect import By, Sighting, wait_until_seen
+from .expect import By, Sighting, checked_by, wait_until_seen
 from .lazy_engine import LazyEngine
 from .overlay import FAILED, Mark, draw, to_png
 
@@ -40,7 +40,7 @@ class Expectation:
 
     def __init__(self, screen: Looking, text: str, *, by: By, folder: Path) -> None:
         self._screen, self._text, self._folder = screen, text, folder
-        self._by: By = by
+        self._by: By = checked_by(by)
         self._is_used = False
 
     def visible(self, *, timeout_s: float = 10) -> Sighting:

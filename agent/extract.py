@@ -10,6 +10,7 @@ from .errors import CannotAnswer
 from .expect import readable
 from .kimi import generate, profile_of
 from .locate import locate
+from .named import checked_name
 from .prompts import extract_turns
 from .sure import sure_point
 from .target import Target
@@ -38,13 +39,13 @@ def extract(env: Env, engine: Answering, question: str, *, of: str | None = None
 
     TargetRefused where the model does not see the thing, or with less confidence than `sure`. CannotAnswer where the
     model answers no questions, as moonhand-nano, and where the field does not show what it holds (a password).
-    ValueError for neither a question nor a name.
+    ValueError for neither a question nor a name, and for a blank name.
     """
     if not question.strip() and not (of or "").strip():
         raise ValueError("there is nothing to read: give a question, or the name of a thing with `of`")
     frame, target = env.observe(), None
     if of is not None:
-        target = locate(engine, frame, of)
+        target = locate(engine, frame, checked_name(of, "of"))
         point = sure_point(target, sure)
         screen = readable(env)
         if screen is not None and (value := screen.value_at(point)) is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,8 +20,9 @@ class ManualRun:
     The folder is made with the first action. TrajectoryError if it holds a run already or cannot be written.
     """
 
-    def __init__(self, folder: Path | str) -> None:
-        self.folder = Path(folder)
+    def __init__(self, folder: Path | str, told: Mapping[str, object] | None = None) -> None:
+        """`told` is what the record says of the screen, as the flags of the command line."""
+        self.folder, self._told = Path(folder), dict(told or {})
         if (self.folder / RUN_FILE).exists():
             raise TrajectoryError(f"{folder} already holds a run: choose another folder")
         self._trajectory: Trajectory | None = None
@@ -28,7 +30,9 @@ class ManualRun:
     def perform(self, env: Env, action: Action, target: Target | None = None) -> Effect:
         """Do it. `target` is what the model said of the place. What the screen refuses is a step with an error, too."""
         if self._trajectory is None:
-            self._trajectory = Trajectory(self.folder, goal="", source="manual", policy={"kind": "manual"})
+            self._trajectory = Trajectory(
+                self.folder, goal="", source="manual", policy={"kind": "manual"}, env=self._told
+            )
         trajectory, frame = self._trajectory, env.observe()
         draft = Step(
             index=trajectory.num_steps,

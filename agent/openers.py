@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..envs import Env, OriginRules, SecretLookup, Size, find_secret
+from ..envs import Env, OriginRules, SecretLookup, Size, find_secret, without_password
+from ..envs.geometry import parse_size
 from .screen import RUNS, Screen
 
 if TYPE_CHECKING:
@@ -29,7 +32,7 @@ def browser(
     *,
     model: str | Path | Answering = "nano",
     sure: float = 0.0,
-    viewport: tuple[int, int] | None = None,
+    viewport: Size | tuple[int, int] | str | None = None,
     device_scale: float = 1.0,
     surface: Surface = "headless",
     executable: str | None = None,
@@ -48,12 +51,12 @@ def browser(
         with browser("https://shop.example") as screen:
             screen.click("Sign up")
 
-    `viewport` is width and height in CSS px; None takes what suits the model (`default_viewport`). `allow` and `deny`
-    are patterns of OriginRules, `secrets` gives the value of each {{secret:NAME}}; `record` keeps a trajectory of all
-    that is clicked and typed and `sure` is the least confidence to act on, as in Screen; the rest is as in
-    BrowserConfig.
+    `viewport` is width and height in CSS px, (800, 600) or "800x600"; None takes what suits the model
+    (`default_viewport`). `allow` and `deny` are patterns of OriginRules, `secrets` gives the value of each
+    {{secret:NAME}}; `record` keeps a trajectory of all that is clicked and typed and `sure` is the least confidence to
+    act on, as in Screen; the rest is as in BrowserConfig.
     """
-    size = default_viewport(model) if viewport is None else Size(*viewport)
+    size = default_viewport(model) if viewport is None else _size(viewport)
 
     def open_page() -> AbstractContextManager[Env]:
         from ..envs import BrowserConfig, BrowserEnv
@@ -74,7 +77,18 @@ def browser(
             )
         )
 
-    return Screen(open_page, model=model, sure=sure, out=out, record=record)
+    told = {
+        "url": None if attach is not None and not url else without_password(url or "about:blank"),
+        "viewport": asdict(size),
+        "scale": device_scale,
+        "surface": surface,
+        "attach": None if attach is None else without_password(attach),
+        "user_data": None if user_data is None else str(user_data),
+        "storage_state": None if storage_state is None else str(storage_state),
+        "allow": list(allow),
+        "deny": list(deny),
+    }
+    return Screen(open_page, model=model, sure=sure, out=out, record=record, told=told)
 
 
 def desktop(
@@ -92,11 +106,12 @@ def desktop(
 
         return DesktopEnv(DesktopConfig(monitor=monitor))
 
-    return Screen(open_desktop, model=model, sure=sure, out=out, record=record)
+    told = {"desktop": True, "monitor": str(monitor)}
+    return Screen(open_desktop, model=model, sure=sure, out=out, record=record, told=told)
 
 
 def virtual_display(
-    size: tuple[int, int] = (1280, 720),
+    size: Size | tuple[int, int] | str = (1280, 720),
     *,
     start: str | Sequence[str] | None = None,
     model: str | Path | Answering = "nano",
@@ -110,11 +125,12 @@ def virtual_display(
         with virtual_display((800, 600), start="xterm -e top") as screen:
             screen.press("q")
 
-    `size` is width and height in px. `start` is a program with its arguments, as one line or as a list: the screen is
-    open once the program has shown something, and the program ends with it. NoDisplay where there can be none (it needs
-    Linux, Xvfb and openbox), CannotStart where the program does not start or shows nothing. `sure` and `record` are as
-    in Screen.
+    `size` is width and height in px, (800, 600) or "800x600". `start` is a program with its arguments, as one line or
+    as a list: the screen is open once the program has shown something, and the program ends with it. NoDisplay where
+    there can be none (it needs Linux, Xvfb and openbox), CannotStart where the program does not start or shows nothing.
+    `sure` and `record` are as in Screen.
     """
+    px = _size(size)
 
     @contextmanager
     def open_display() -> Generator[Env]:
@@ -122,10 +138,19 @@ def virtual_display(
         from ..envs.started import started
 
         with ExitStack() as stack:
-            display = stack.enter_context(VirtualDisplay(Size(*size), wm=True))
+            display = stack.enter_context(VirtualDisplay(px, wm=True))
             env = stack.enter_context(DesktopEnv(DesktopConfig(display=display.display, secrets=secrets)))
             if start is not None:
                 stack.enter_context(started(start, env, display.environ()))
             yield env
 
-    return Screen(open_display, model=model, sure=sure, out=out, record=record)
+    program = start if start is None or isinstance(start, str) else shlex.join(map(str, start))
+    told = {"virtual": asdict(px), "start": program}
+    return Screen(open_display, model=model, sure=sure, out=out, record=record, told=told)
+
+
+def _size(given: Size | tuple[int, int] | str) -> Size:
+    """ValueError for what is none."""
+    if isinstance(given, Size):
+        return given
+    return parse_size(given) if isinstance(given, str) else Size(*given)

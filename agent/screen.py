@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -19,6 +19,7 @@ from .live_target import LiveTarget
 from .locate import locate
 from .loop import RunConfig, run_to_end
 from .manual import ManualRun
+from .named import checked_name
 from .steps import ClickStep, TypeStep, grounding_instruction
 from .sure import checked_sure
 from .target import Target
@@ -47,13 +48,17 @@ class Screen:
         sure: float = 0.0,
         out: str | Path = RUNS,
         record: bool | str | Path = False,
+        told: Mapping[str, object] | None = None,
     ) -> None:
-        """ValueError for a `sure` that is no share of one."""
+        """`told` is what its trajectories say of the screen, so that a replay opens the like, as the flags of the
+        command line; without it a replay has to be told. ValueError for a `sure` that is no share of one.
+        """
         self._open_env = open_env
         self._model = model
         self.sure = checked_sure(sure)
         self._out = Path(out)
         self._record = record
+        self.told = dict(told or {})
         self._manual: ManualRun | None = None
         self._engine: Answering | None = None
         self._env: Env | None = None
@@ -61,7 +66,7 @@ class Screen:
 
     def __enter__(self) -> Self:
         if self._record is not False:
-            self._manual = ManualRun(new_run_folder(self._out) if self._record is True else self._record)
+            self._manual = ManualRun(new_run_folder(self._out) if self._record is True else self._record, self.told)
         self._env = self._closing.enter_context(self._open_env())
         return self
 
@@ -111,10 +116,10 @@ class Screen:
     def locate(self, text: str, *, zoom: ZoomConfig | None = None, sure: float | None = None) -> LiveTarget:
         """Something on the screen, named in words; looked for when it is used, and closer where `zoom` says so.
 
-        `sure` holds for it in place of the screen's own.
+        `sure` holds for it in place of the screen's own. ValueError for blank words.
         """
         return LiveTarget(
-            text,
+            checked_name(text, "text"),
             frame=self.frame,
             find=lambda frame, text: locate(self.engine, frame, text, zoom=zoom),
             perform=self._perform,
@@ -143,7 +148,8 @@ class Screen:
 
     def click(self, text: str) -> Effect:
         """Find it and click it. TargetRefused if the model does not see it."""
-        return self.locate(grounding_instruction(ClickStep(target=text)) or text).click()
+        step = ClickStep(target=checked_name(text, "text"))
+        return self.locate(grounding_instruction(step) or text).click()
 
     def type(self, text: str, *, into: str | None = None, clear: bool = False, submit: bool = False) -> Effect:
         """Type, into the named field or into what has the focus.
@@ -153,7 +159,8 @@ class Screen:
         """
         typing = built(TypeText, text=text, clear=clear, submit=submit)
         if into is not None:
-            self.locate(grounding_instruction(TypeStep(text=text, target=into)) or into).click()
+            step = TypeStep(text=text, target=checked_name(into, "into"))
+            self.locate(grounding_instruction(step) or into).click()
         return self.perform(typing)
 
     def press(self, *keys: str) -> Effect:
@@ -168,7 +175,7 @@ class Screen:
         turning = built(Scroll, dx=dx, dy=dy)
         if over is None:
             return self.perform(turning)
-        point = self.locate(over).point
+        point = self.locate(checked_name(over, "over")).point
         return self.perform(Scroll(dx=dx, dy=dy, x_px=point.x_px, y_px=point.y_px))
 
     def wait(self, seconds_s: float = 1.0, *, until: Literal["still", "change"] | None = None) -> Effect:
@@ -205,7 +212,7 @@ class Screen:
         folder = new_run_folder(self._out)
         asks_about = approve or ("sensitive" if policy.profile.plans else "never")
         told = asdict(config) | {"approve": asks_about}
-        with Trajectory(folder, goal=goal, policy=policy.manifest(), config=told) as trajectory:
+        with Trajectory(folder, goal=goal, policy=policy.manifest(), config=told, env=self.told) as trajectory:
             return run_to_end(env, policy, goal, trajectory, config, approve=Approval(asks_about, ask))
 
     def _perform(self, action: Action, target: Target | None = None) -> Effect:

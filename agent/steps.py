@@ -7,12 +7,15 @@ plan; scripts build the same steps from YAML.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, assert_never
 
 from pydantic import ValidationError
 
 from ..envs import (
+    MODIFIERS,
     NAMED_KEYS,
     Action,
     Back,
@@ -25,6 +28,7 @@ from ..envs import (
     Scroll,
     TypeText,
     Wait,
+    key_name,
 )
 from .errors import BadGoal
 
@@ -231,9 +235,9 @@ def _parse_step(part: str) -> ScriptStep:
     line = part.rstrip(" .") if not part.endswith("..") else part
     if found := _TYPE.fullmatch(line) or _FILL.fullmatch(line):
         text = next(found[name] for name in "abcd" if found[name] is not None)
-        return TypeStep(text=text, target=_target(found["target"]), submit=bool(found["submit"]))
+        return TypeStep(text=text, target=_named_if_any(found["target"], part), submit=bool(found["submit"]))
     if found := _TYPE_BARE.fullmatch(line):
-        return TypeStep(text=found["text"], target=_target(found["target"]), submit=bool(found["submit"]))
+        return TypeStep(text=found["text"], target=_named_if_any(found["target"], part), submit=bool(found["submit"]))
     if found := _NAVIGATE.fullmatch(line):
         return NavigateStep(url=found["url"] or found["open"])
     if found := _WAIT.fullmatch(line):
@@ -243,7 +247,7 @@ def _parse_step(part: str) -> ScriptStep:
         dx, dy = {"up": (0.0, -notches), "down": (0.0, notches), "left": (-notches, 0.0), "right": (notches, 0.0)}[
             found["way"].lower()
         ]
-        return ScrollStep(dx=dx, dy=dy, target=_target(found["target"]))
+        return ScrollStep(dx=dx, dy=dy, target=_named_if_any(found["target"], part))
     if line.lower() in ("back", "go back"):
         return BackStep()
     if found := _PRESS.fullmatch(line):
@@ -268,24 +272,32 @@ def _press(said: str, part: str) -> ScriptStep:
     try:
         keys = PressKeys(keys=chord).keys
     except ValidationError:
+        if len(chord) > 1 and _has_modifier(chord):
+            raise BadGoal(f"{part!r} holds a key that is none: press ctrl+a, shift+Tab, Enter") from None
         return ClickStep(target=_named(said, part))
     if len(words) > 1 and not (set(keys) & NAMED_KEYS):
         return ClickStep(target=_named(said, part))
     return KeyStep(keys=keys)
 
 
+def _has_modifier(chord: Sequence[str]) -> bool:
+    """Whether one of these is ctrl, shift, alt or meta, by any of its names."""
+    for key in chord:
+        with suppress(ValueError):
+            if key_name(key) in MODIFIERS:
+                return True
+    return False
+
+
+def _named_if_any(target: str | None, part: str) -> str | None:
+    return None if target is None else _named(target, part)
+
+
 def _named(target: str, part: str) -> str:
-    named = _target(target)
-    if not named:
-        raise BadGoal(f"{part!r} names nothing to find; {_USAGE}")
-    return named
-
-
-def _target(target: str | None) -> str | None:
-    """The name without quotes around it."""
-    if target is None:
-        return None
+    """The name without quotes around it. BadGoal for a blank one."""
     bare = target.strip()
     if len(bare) >= 2 and _QUOTES.get(bare[0]) == bare[-1]:
         bare = bare[1:-1].strip()
+    if not bare:
+        raise BadGoal(f"{part!r} names nothing to find; {_USAGE}")
     return bare

@@ -64,6 +64,7 @@ from .risk import RISK_WORDS, Risk, in_words, risks_of
 from .secrets import SecretLookup, find_secret, names_secrets
 from .shown_text import ReadableScreen, ShownPiece, ShownText
 from .surroundings import NOTHING_KNOWN, Element, Surroundings
+from .web_address import without_password
 from .wording import action_points, describe
 
 if TYPE_CHECKING:
@@ -174,6 +175,7 @@ __all__ = [
     "names_secrets",
     "require_kind",
     "risks_of",
+    "without_password",
 ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 
 
@@ -35,6 +36,14 @@ class Size:
 
     def __str__(self) -> str:
         return f"{self.width_px}x{self.height_px}"
+
+
+def parse_size(text: str) -> Size:
+    """'1280x720' as a size; ValueError for anything else."""
+    found = re.fullmatch(r"([1-9]\d{0,4})[xX]([1-9]\d{0,4})", text.strip())
+    if not found:
+        raise ValueError(f"a size is written WIDTHxHEIGHT in px, such as 1280x720; got {text!r}")
+    return Size(int(found[1]), int(found[2]))
 
 
 @dataclass(frozen=True)

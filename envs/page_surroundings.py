@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -16,6 +15,7 @@ from .page_nodes import Node, PageNodes
 from .secrets import Secrets
 from .surroundings import LONGEST, Element, Surroundings
 from .tabs import send
+from .web_address import without_password
 from .wording import action_points
 
 LONGEST_URL = 2000  # characters: a document in its own address may have megabytes
@@ -117,4 +117,4 @@ def element_from(
 
 
 def _without_password(url: str) -> str:
-    return re.sub(r"(?<=://)([^/?#@:]*):[^/?#@]*@", r"\1:***@", url)
+    return without_password(url)

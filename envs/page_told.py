@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple, cast
@@ -26,6 +25,7 @@ from .raw_events import (
     WheelTurned,
 )
 from .surroundings import LONGEST, Element, Surroundings
+from .web_address import without_password
 
 SET_S = 0.05
 LATEST_S = 10.0  # a time further off than this is of a clock that was set
@@ -138,7 +138,7 @@ class PageTold:
         if page not in self._pages:
             return None
         url, title = self._pages[page]
-        url = re.sub(r"(?<=://)([^/?#@:]*):[^/?#@]*@", r"\1:***@", url)
+        url = without_password(url)
         return Surroundings(url=self._mask(url)[:LONGEST_URL], title=self._cut(title), element=self._element(said))
 
     def _element(self, said: dict[str, Any]) -> Element | None:

@@ -70,6 +70,11 @@ def canonical_host(text: str) -> str | None:
     return _ipv4(host) if _is_number(last) else host
 
 
+def without_password(url: str) -> str:
+    """The address as it may be kept: of USER:PASSWORD@ only the user."""
+    return re.sub(r"(?<=://)([^/?#@:]*):[^/?#@]*@", r"\1:***@", url)
+
+
 def _web_address(scheme: str, rest: str) -> Address | None:
     authority = re.split(r"[/\\?#]", rest.lstrip("/\\"), maxsplit=1)[0]
     location = authority.rpartition("@")[2]

@@ -19,7 +19,7 @@ from ..agent.overlay import FAILED
 from ..agent.trajectory import read_trajectory
 from ..envs import DryRunEnv, Env, EnvError, action_points, describe
 from .errors import BadRequest
-from .scripts.conditions import Evaluating, same_json
+from .scripts.conditions import Evaluating, page_answer, same_json
 from .scripts.outcome import CheckResult
 from .scripts.tree import Check
 
@@ -112,7 +112,7 @@ def check_page(env: Env, checks: Sequence[Check]) -> tuple[CheckResult, ...]:
     results: list[CheckResult] = []
     for check in checks:
         try:
-            found = env.evaluate(check.js)
+            found = page_answer(env, check.js)
         except EnvError as error:
             results.append(CheckResult(check.js, check.equals, None, False, str(error)))
         else:

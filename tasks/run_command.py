@@ -27,6 +27,7 @@ from .console import (
     people,
     plain_errors,
     print_json,
+    somebody_at_stdin,
     write_file,
 )
 from .errors import BadRequest
@@ -151,7 +152,7 @@ def run(
     """Carry out a goal or scripts on a page or a desktop, from its pixels."""
     from ..agent import new_run_folder
     from .open_screen import ScreenChoice, check_folder
-    from .scripts.suite import is_script
+    from .scripts.suite import check_is_goal, is_script
 
     with plain_errors(as_json):
         flags = ScriptFlags(
@@ -207,6 +208,7 @@ def run(
             from .scripts.command import run_scripts
 
             run_scripts(goal, screen_of, asked, how, flags, out=out, picture=picture, as_json=as_json)
+        check_is_goal(goal[0])
         if flags.given:
             raise BadRequest(f"{' and '.join(flags.given)}: only for scripts, and {goal[0]!r} is a goal in words")
         folder = out or new_run_folder("runs")
@@ -334,7 +336,7 @@ def _run(
                     StepTable(console) as table,
                     watched(folder, table.add, console, is_wanted=how.watch, opens=how.opens) as watch,
                 ):
-                    is_somebody_there = sys.stdin.isatty() and not how.dry_run
+                    is_somebody_there = somebody_at_stdin() and not how.dry_run
                     asker = Asker(console, folder / "place.png", table.paused)
                     outcome = carry_out(
                         DryRunEnv(env) if how.dry_run else env,
@@ -362,12 +364,14 @@ def _run(
 
 def screen_told(choice: ScreenChoice) -> dict[str, Any]:
     """The screen for `run.json`, without a password."""
+    from ..envs import without_password
+
     told = asdict(choice)
     user, colon, password = (choice.http_auth or "").partition(":")
     if password and not _is_placeholder(password):
         told["http_auth"] = f"{user}{colon}***"
     for name in ("url", "attach"):
-        told[name] = told[name] and re.sub(r"(?<=://)([^/?#@:]*):[^/?#@]*@", r"\1:***@", told[name])
+        told[name] = told[name] and without_password(told[name])
     return {name: str(value) if isinstance(value, Path) else value for name, value in told.items()}
 
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
+from ...agent.named import checked_name
 from ..errors import BadRequest
 
 LONGEST_WAIT_S = 60.0
 
 Px = Annotated[float, Field(ge=0)]
 Words = Annotated[str, Field(min_length=1, max_length=2000)]
+Thing = Annotated[Words, AfterValidator(checked_name)]
 MaxPx = Annotated[
     int | None,
     Field(
@@ -63,7 +65,7 @@ class ScreenshotArguments(Arguments):
 
 
 class LocateArguments(Arguments):
-    what: Words = Field(description='What to find, in the words that the screen shows: "Sign up", "the Email field".')
+    what: Thing = Field(description='What to find, in the words that the screen shows: "Sign up", "the Email field".')
     zoom: bool = Field(
         default=False, description="Where the model is not sure, look again at parts in native resolution; slower."
     )
@@ -111,13 +113,13 @@ class ActArguments(Arguments):
         "without one into what has the focus. dialog answers the JavaScript dialog that is open "
         "(of a server started with --dialogs ask)."
     )
-    target: Words | None = Field(
+    target: Thing | None = Field(
         default=None,
         description="The place in words, as the screen writes it; the model finds it. Or give x_px and y_px.",
     )
     x_px: Px | None = Field(default=None, description="px of the screen at native resolution, from the left.")
     y_px: Px | None = Field(default=None, description="px of the screen at native resolution, from the top.")
-    to_target: Words | None = Field(default=None, description="drag: where to let go, in words.")
+    to_target: Thing | None = Field(default=None, description="drag: where to let go, in words.")
     to_x_px: Px | None = Field(default=None, description="drag: where to let go, px from the left.")
     to_y_px: Px | None = Field(default=None, description="drag: where to let go, px from the top.")
     text: str | None = Field(

@@ -13,6 +13,7 @@ from ...agent import AgentError, RunResult, Step, Trajectory, TrajectoryError
 from ...agent.trajectory.disk import write_atomically
 from ...envs import EnvError, Finish
 from ...model import ModelError
+from ..finite import finite
 from ..run import check_page, stops_until_heard
 from .cache import Cache
 from .failures import Ended, StepFailed
@@ -101,7 +102,7 @@ def carry_out_script(
     )
     about = outcome.to_json() | {"model": engine.manifest() if engine.is_loaded and outcome.cache.num_calls else None}
     with suppress(OSError):
-        write_atomically(trajectory.path / FILE, json.dumps(about, indent=1).encode())
+        write_atomically(trajectory.path / FILE, json.dumps(finite(about), indent=1, allow_nan=False).encode())
     return outcome
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -11,7 +10,17 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
-from ..console import OK, STOPPED, TASK_FAILED, ModelChoice, people, plain_errors, print_json, write_file
+from ..console import (
+    OK,
+    STOPPED,
+    TASK_FAILED,
+    ModelChoice,
+    people,
+    plain_errors,
+    print_json,
+    somebody_at_stdin,
+    write_file,
+)
 from ..errors import BadRequest, BadScript
 from ..script_flags import ScriptFlags
 from .carry_out import Told, carry_out_script
@@ -197,7 +206,7 @@ def _carry_out_once(
             teller.table(job.script) as table,
             watched(job.folder, lambda step: None, people(), is_wanted=how.watch, opens=how.opens) as watch,
         ):
-            is_somebody_there = sys.stdin.isatty() and not how.dry_run
+            is_somebody_there = somebody_at_stdin() and not how.dry_run
             asker = Asker(people(), job.folder / "place.png", table.paused)
 
             def approval(policy: ApprovePolicy) -> Approval:

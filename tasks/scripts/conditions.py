@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -37,6 +38,16 @@ class Evaluating(Protocol):
     """A screen that can be asked about its own state."""
 
     def evaluate(self, js: str) -> Any: ...
+
+
+def page_answer(env: Evaluating, js: str) -> JsonValue:
+    """What the page says. EnvError where it fails, and for what JSON has not: NaN, a date, a value within itself."""
+    try:
+        answer = env.evaluate(js)
+        json.dumps(answer, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise EnvError(f"the page's answer is no JSON value: {error}") from error
+    return answer
 
 
 def filled(condition: Condition, values: Mapping[str, Value]) -> Condition:
@@ -139,7 +150,7 @@ def _question(condition: Condition, env: Env) -> Callable[[], Verdict]:
 
     def ask_page() -> Verdict:
         try:
-            found: JsonValue = env.evaluate(js)
+            found = page_answer(env, js)
         except EnvError as error:
             return Verdict(False, str(error), "page")
         holds = same_json(found, condition.equals) if condition.has_equals else bool(found)

@@ -5,8 +5,18 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
+from ...agent.named import checked_name
 from ...envs import PressKeys
 from ..sizes import parse_size
 from .tree import LONGEST_LOOP, OnFailure
@@ -36,6 +46,7 @@ COMPANIONS = {"then": "if", "else": "if", "steps": "repeat", "with": "include"}
 UNCACHED = ("key", "wait", "navigate", "back", "expect")
 UNFOUND = ("key", "wait", "navigate", "back")
 Words = Annotated[str, Field(min_length=1)]
+Thing = Annotated[str, Field(min_length=1, json_schema_extra={"pattern": r"\S"}), AfterValidator(checked_name)]
 
 
 class Document(BaseModel):
@@ -46,7 +57,7 @@ class TypingDocument(Document):
     """Type a text."""
 
     text: str = Field(description="What is typed; {{secret:NAME}} types a secret.")
-    into: Words | None = Field(None, description="The field, in words; without it, what has the focus.")
+    into: Thing | None = Field(None, description="The field, in words; without it, what has the focus.")
     clear: bool = Field(False, description="Empty the field first.")
     submit: bool = Field(False, description="Press Enter afterwards.")
 
@@ -56,13 +67,13 @@ class ScrollingDocument(Document):
 
     dx: float = Field(0.0, description="To the right.")
     dy: float = Field(0.0, description="Down.")
-    over: Words | None = Field(None, description="Over what; without it, the middle of the screen.")
+    over: Thing | None = Field(None, description="Over what; without it, the middle of the screen.")
 
 
 class ConditionDocument(Document):
     """Something that holds or does not: one of see, url, title, js and var."""
 
-    see: Words | None = Field(None, description="Words that the page shows, or a thing that the model sees.")
+    see: Thing | None = Field(None, description="Words that the page shows, or a thing that the model sees.")
     by: Literal["words", "model", "any"] = Field("any", description="What tells whether it is seen.")
     url: Words | None = Field(None, description="A part of the address, or /a regular expression/.")
     title: Words | None = Field(None, description="A part of the title, or /a regular expression/.")
@@ -100,7 +111,7 @@ class ExtractDocument(Document):
 
     name: str = Field(alias="as", pattern=rf"^{NAME.pattern}$", description="The variable.")
     question: Words | None = Field(None, description="A question about the screen, for a model that answers.")
-    of: Words | None = Field(None, description="A thing, in words, whose value or text is read.")
+    of: Thing | None = Field(None, description="A thing, in words, whose value or text is read.")
     js: Words | None = Field(None, description="A JavaScript expression, asked of the page.")
 
     @model_validator(mode="after")
@@ -143,11 +154,11 @@ class RepeatDocument(Document):
 class StepDocument(Document):
     """One step: a verb, and how it is carried out. Or a text: plain words, such as click Sign up."""
 
-    click: Words | None = Field(None, description="Find it and click it.")
-    double_click: Words | None = Field(None, description="Find it and click it twice.")
-    right_click: Words | None = Field(None, description="Find it and click it with the right button.")
-    tick: Words | None = Field(None, description="Find the check box and click it.")
-    hover: Words | None = Field(None, description="Find it and rest the pointer on it.")
+    click: Thing | None = Field(None, description="Find it and click it.")
+    double_click: Thing | None = Field(None, description="Find it and click it twice.")
+    right_click: Thing | None = Field(None, description="Find it and click it with the right button.")
+    tick: Thing | None = Field(None, description="Find the check box and click it.")
+    hover: Thing | None = Field(None, description="Find it and rest the pointer on it.")
     type: TypingDocument | None = None
     key: Words | None = Field(None, description="A key or chord, such as enter or ctrl+a.")
     scroll: ScrollingDocument | None = None

@@ -8,7 +8,7 @@ from ...envs import EnvError
 from ...envs import Extract as ExtractAction
 from ...envs.secrets import names_secrets
 from ...envs.shown_text import ReadableScreen
-from .conditions import Evaluating
+from .conditions import Evaluating, page_answer
 from .failures import StepFailed, unsure
 from .hands import Hands, Located
 from .tree import Extract
@@ -41,7 +41,7 @@ def _read(hands: Hands, asked: Extract, *, cached: bool, sure: float) -> tuple[V
         if not isinstance(env, Evaluating):
             raise StepFailed(f"only a page answers JavaScript, and this is none: {asked.js}", is_final=True)
         try:
-            return env.evaluate(asked.js), Located("page")
+            return page_answer(env, asked.js), Located("page")
         except EnvError as error:
             raise StepFailed(f"{asked.js}: {error}", looked_for=asked.js) from error
     words = f"read {asked.of}"

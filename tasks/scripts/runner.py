@@ -12,6 +12,7 @@ from ...agent import KimiPolicy, RunConfig
 from ...agent.approval import Approval
 from ...agent.loop import Ask
 from ...agent.loop import run as run_goal
+from ...agent.named import checked_name
 from ...agent.steps import KeyStep, ScriptStep, WaitStep
 from .conditions import Verdict, filled, in_words, verdict
 from .document import chord
@@ -167,11 +168,13 @@ class Runner:
 
     def _filled(self, step: ScriptStep, scope: Scope) -> ScriptStep:
         step = fill_fields(step, scope)
-        if isinstance(step, KeyStep) and any("{{" in key for key in step.keys):
-            try:
+        try:
+            if (target := getattr(step, "target", None)) is not None:
+                checked_name(target)
+            if isinstance(step, KeyStep) and any("{{" in key for key in step.keys):
                 return replace(step, keys=chord(fill("+".join(step.keys), scope)))
-            except ValueError as error:
-                raise StepFailed(str(error), is_final=True) from error
+        except ValueError as error:
+            raise StepFailed(str(error), is_final=True) from error
         if isinstance(step, WaitStep):
             return replace(step, seconds_s=min(step.seconds_s, max(0.0, self._left_s())))
         return step

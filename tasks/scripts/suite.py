@@ -15,7 +15,13 @@ ENDINGS = (".yaml", ".yml")
 
 def is_script(name: str) -> bool:
     """Whether it names a script or a folder of them, rather than a goal in words."""
-    return name.endswith(ENDINGS) or os.path.isdir(name)  # which a goal too long for a name is not
+    return name.lower().endswith(ENDINGS) or os.path.isdir(name)  # which a goal too long for a name is not
+
+
+def check_is_goal(goal: str) -> None:
+    """BadRequest where it is the name of a file, which was meant for a script."""
+    if os.path.isfile(goal):
+        raise BadRequest(_no_script(goal))
 
 
 def script_files(names: Sequence[str]) -> list[Path]:
@@ -27,15 +33,23 @@ def script_files(names: Sequence[str]) -> list[Path]:
     for name in names:
         path = Path(name)
         if path.is_dir():
-            found = sorted(each for each in path.iterdir() if each.suffix in ENDINGS and each.name[0] not in "._")
+            found = sorted(
+                each for each in path.iterdir() if each.suffix.lower() in ENDINGS and each.name[0] not in "._"
+            )
             if not found:
                 raise BadRequest(f"{name} holds no script: no .yaml or .yml file whose name does not begin with _")
             files += found
-        elif name.endswith(ENDINGS):
+        elif name.lower().endswith(ENDINGS):
             files.append(path)
+        elif os.path.isfile(name):
+            raise BadRequest(_no_script(name))
         else:
             raise BadRequest(f"{name!r} is no script and no folder of them; put a goal in quotes: 'click A; click B'")
     return list(dict.fromkeys(files))
+
+
+def _no_script(name: str) -> str:
+    return f"{name} is a file whose name does not end in .yaml or .yml: a script's does"
 
 
 def load_scripts(files: Sequence[Path]) -> list[Script]:

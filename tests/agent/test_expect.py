@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from moonhand.model import Answering, Engine, Generation, Message, SamplingConfig
 
 FRAME = Frame(np.full((48, 64, 3), 128, dtype=np.uint8))
+NOPE: Any = "nope"
 PAGE = """<body style='margin:0;font:14px/20px sans-serif'><p style='margin:0'>Order 17</p>
 <input id=name value=Ada style='position:absolute;left:20px;top:120px;width:60px;height:60px'>
 <p id=late style='margin:0'></p>"""  # the middle of the field lies where the model points: at 25 %, 75 %
@@ -167,6 +168,13 @@ def test_a_screen_of_pictures_asks_the_model_and_keeps_a_picture_of_what_it_saw(
             screen.expect("Sign up", by="words").visible()
         with pytest.raises(ValueError, match="nothing to look for"):
             screen.expect(" ").visible()
+        for never_s in (-1, float("nan")):
+            with pytest.raises(ValueError, match=f"timeout_s must be >= 0, got {never_s}"):
+                screen.expect("click Sign up").visible(timeout_s=never_s)
+        with pytest.raises(ValueError, match="by must be 'words', 'model' or 'any', got 'nope'"):
+            screen.expect("click Sign up", by=NOPE)
+        with pytest.raises(ValueError, match="got 'nope'"):
+            seen(screen.env, taught_engine, "click Sign up", by=NOPE)
     for caught in (missing, still):
         picture = getattr(caught.value, "picture", None)
         assert picture is not None

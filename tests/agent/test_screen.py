@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from moonhand.agent import NotSeen, Screen, TargetRefused, TrajectoryError, browser, default_viewport, read_trajectory
+from moonhand.agent import (
+    NotSeen,
+    Screen,
+    TargetRefused,
+    TrajectoryError,
+    browser,
+    default_viewport,
+    read_trajectory,
+    virtual_display,
+)
 from moonhand.envs import Action, Click, Frame, Point, PressKeys, ReplayEnv, Size, TypeText, UnsupportedAction
 
 if TYPE_CHECKING:
@@ -148,7 +157,7 @@ def test_a_real_page_is_clicked_and_typed_into(taught_folder: Path, chromium: st
         "<button style='left: 100px; top: 55px' onclick='document.title += this.id' id=up>Sign up</button>"
         "<input style='left: 0; top: 205px' id=name>"
     )
-    with browser(page.as_uri(), model=taught_folder, viewport=(400, 300), executable=chromium, out=tmp_path) as live:
+    with browser(page.as_uri(), model=taught_folder, viewport="400x300", executable=chromium, out=tmp_path) as live:
         result = live.do('type "Ada" into Name; click Sign up')
         evaluate = getattr(live.env, "evaluate")  # noqa: B009 - only pages can be asked
         assert evaluate("[document.getElementById('name').value, document.title]") == ["Ada", "up"]
@@ -158,6 +167,20 @@ def test_a_real_page_is_clicked_and_typed_into(taught_folder: Path, chromium: st
 def test_nano_is_shown_the_largest_window_it_was_trained_on_and_others_a_usual_one() -> None:
     assert default_viewport("nano") == Size(480, 440)
     assert default_viewport(Path("checkpoints/Kimi-VL-A3B-Instruct")) == Size(1280, 720)
+
+
+@pytest.mark.display
+def test_a_display_is_as_large_as_is_written(taught_engine: Engine) -> None:
+    with virtual_display("320x240", model=taught_engine) as live:
+        assert live.frame().size == Size(320, 240)
+
+
+@pytest.mark.parametrize("size", ["800", "800*600", "0x600", (0, 600)])
+def test_a_size_that_is_none_is_refused_before_anything_opens(size: Any) -> None:
+    with pytest.raises(ValueError, match=r"^a size (is written WIDTHxHEIGHT|needs at least)"):
+        virtual_display(size)
+    with pytest.raises(ValueError, match=r"^a size (is written WIDTHxHEIGHT|needs at least)"):
+        browser(viewport=size)
 
 
 NUMBER: Any = 5
@@ -170,6 +193,11 @@ WRONG: list[tuple[Callable[[Screen], object], str]] = [
     (lambda live: live.goto(NUMBER), r"url: .* valid string, got 5"),
     (lambda live: live.locate("click Sign up").click(count=9), r"count: .* 3, got 9"),
     (lambda live: live.locate("click Sign up").type(NUMBER), r"text: .* valid string, got 5"),
+    (lambda live: live.click(""), r"text: '' names nothing: say what to look for on the screen"),
+    (lambda live: live.locate(" \n"), r"text: ' \\n' names nothing: .*"),
+    (lambda live: live.type("x", into=""), r"into: '' names nothing: .*"),
+    (lambda live: live.scroll(over=" "), r"over: ' ' names nothing: .*"),
+    (lambda live: live.extract("What is it?", of=" "), r"of: ' ' names nothing: .*"),
 ]
 
 

@@ -71,10 +71,18 @@ def test_steps_are_parted_by_lines_and_semicolons_outside_quotes() -> None:
     )
 
 
-@pytest.mark.parametrize("goal", ["", " ; \n", "buy the cheapest one", "click", 'click ""', "wait a bit"])
+@pytest.mark.parametrize(
+    "goal", ["", " ; \n", "buy the cheapest one", "click", 'click ""', 'type "x" into ""', "wait a bit"]
+)
 def test_what_is_no_step_is_refused_and_named(goal: str) -> None:
     with pytest.raises(BadGoal, match="one step a line"):
         parse_steps(goal)
+
+
+@pytest.mark.parametrize("step", ["press ctrl+zz", "press Control+", "press shift+Entr", "press Alt + F99"])
+def test_a_chord_with_a_key_that_is_none_is_no_button_to_click(step: str) -> None:
+    with pytest.raises(BadGoal, match="a key that is none"):
+        parse_steps(step)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from moonhand.agent import ScriptedPolicy, Trajectory, read_trajectory, run_to_end
+from moonhand.agent import ScriptedPolicy, Trajectory, browser, read_trajectory, run_to_end
 from moonhand.envs import BrowserConfig, BrowserEnv, Click, Size, TypeText
 from moonhand.tasks.cli import app
 from moonhand.tasks.kept_screen import with_a_page
@@ -63,6 +63,22 @@ def test_a_recording_is_replayed_healed_and_mended(recorded: Path, tmp_path: Pat
     assert mended.effect.detail == "click (50, 110); moved by (+0, +30) px"
     shown = " ".join(moonhand("traj", "show", recorded, "--step", "3")[1].split())
     assert "healed moved by (+0, +30) px (by pixels) recorded at first click (50, 80)" in shown
+
+
+@pytest.mark.browser
+def test_what_a_program_did_is_replayed_on_a_screen_of_the_same_size(recorded: Path, tmp_path: Path) -> None:
+    (recorded.parent / "other.html").write_text(PAGE)
+    url = (recorded.parent / "other.html").as_uri()
+    with browser(url, viewport=(310, 220), record=tmp_path / "run") as screen:
+        screen.perform(Click(x_px=50, y_px=80))
+    left, out, _ = moonhand("replay", tmp_path / "run", "--out", tmp_path / "again", "--json")
+    assert (left, json.loads(out)["status"], json.loads(out)["differs_after"]) == (0, "finished", [])
+    assert read_trajectory(tmp_path / "again").steps[0].before.size == Size(310, 220)
+
+
+def test_the_record_of_a_program_keeps_no_password(tmp_path: Path) -> None:
+    screen = browser("https://ada:hunter2@shop.example/cart", record=tmp_path / "run")
+    assert screen.told["url"] == "https://ada:***@shop.example/cart"
 
 
 @pytest.mark.browser

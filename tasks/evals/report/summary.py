@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, cast
+from typing import Any, Final
 
+from ...finite import finite
 from ..prediction import Outcome
 from ..sample import Suite
 from ..score import Result
@@ -39,16 +40,7 @@ def summarise(suite: Suite, rows: Sequence[Row], result: Result, manifest: Mappi
         "published": [] if suite.drawn else published_json(suite.name),
         "manifest": dict(manifest),
     }
-    return {key: _finite(value) for key, value in told.items()}
-
-
-def _finite(value: Any) -> Any:
-    """JSON has no infinite numbers: a point may be so far off that its distance is one. They become null."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, dict):
-        return {key: _finite(each) for key, each in cast("dict[str, Any]", value).items()}
-    return [_finite(each) for each in cast("list[Any]", value)] if isinstance(value, list) else value
+    return {key: finite(value) for key, value in told.items()}
 
 
 def _expected(suite: Suite, rows: Sequence[Row]) -> dict[str, dict[str, int]]:

@@ -210,12 +210,14 @@ def test_a_page_that_cannot_be_opened_is_told_in_reports_too(tmp_path: Path) -> 
         (("good.yaml", "--var", "emial=x"), 2, "no script has a variable of that name"),
         (("good.yaml", "--var", "email"), 2, "is not NAME=VALUE"),
         (("good.yaml", "--var", "email=x"), 2, "choose one screen"),
-        (("good.yaml", "--var", "email=x", "--url", "about:blank", "--junit", "out.txt"), 2, ".xml"),
+        (("good.yaml", "--var", "email=x", "--url", "about:blank", "--junit", "out.txt"), 2, "it is written as .xml"),
         (("good.yaml", "--var", "email=x", "--url", "about:blank", "--report", "out.txt"), 2, ".html"),
         (("do.yaml", "--url", "about:blank"), 2, "do.yaml:2:5: "),
         (("click Go", "--url", "about:blank", "--var", "a=b"), 2, "--var: only for scripts"),
         (("click", "Go"), 2, "put a goal in quotes"),
         (("good.yaml", "--tag", "slow"), 2, "no script has that tag"),
+        (("good.txt",), 2, "good.txt is a file whose name does not end in .yaml or .yml"),
+        (("--check", "GOOD.YAML"), 0, "ok: "),
     ],
 )
 def test_what_is_wrong_is_told_before_anything_starts(
@@ -227,6 +229,8 @@ def test_what_is_wrong_is_told_before_anything_starts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (tmp_path / "good.yaml").write_text("vars: {email: null}\nsteps:\n  - type: {text: '{{email}}'}")
+    for name in ("GOOD.YAML", "good.txt"):
+        (tmp_path / name).write_text("steps: [back]")
     (tmp_path / "bad.yaml").write_text("steps:\n  - wait: 0\n  - clikc: a")
     (tmp_path / "includes_bad.yaml").write_text("steps: [{include: bad.yaml}]")
     (tmp_path / "do.yaml").write_text("steps:\n  - do: buy the cheapest")

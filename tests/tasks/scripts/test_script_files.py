@@ -75,6 +75,12 @@ def problem(text: str, **given: Any) -> str:
         ("steps:\n  - key: enter\n    cache: false", "`cache` goes with"),
         ("steps:\n  - key: enter\n    sure: 0.5", "`sure` goes with what a model finds"),
         ("steps:\n  - click: a\n    sure: 50", "s.yaml:3:11: "),
+        (
+            "steps:\n  - click: '  '",
+            "s.yaml:2:12: steps.0.click: '  ' names nothing: say what to look for on the screen",
+        ),
+        ("steps:\n  - type: {text: x, into: ' '}", "s.yaml:2:27: steps.0.type.into: ' ' names nothing"),
+        ("steps:\n  - type \"x\" into ' '", "names nothing to find"),
         ("steps:\n  - click: [a, b\n", "s.yaml:2:12: this flow sequence is not closed"),
         ('steps:\n  - click: "a\n  - back', "s.yaml:2:12: this quoted scalar is not closed"),
         ("steps:\n  - click: a\n   wait: 0", "s.yaml:3:4: "),
@@ -137,6 +143,7 @@ def test_everything_a_script_may_say_is_read_and_fits_the_schema() -> None:
         "steps: [{click: a, then: []}]",
         "steps: [{if: a}]",
         "steps: [{click: 3}]",
+        "steps: [{click: ' '}]",
         "steps: [{wait: -1}]",
         "stepz: []",
     ],
@@ -221,6 +228,9 @@ def test_a_folder_is_its_scripts_but_for_those_that_are_only_included(tmp_path: 
         with_tags(load_scripts(files), ["y"])
     with pytest.raises(BadRequest, match="put a goal in quotes"):
         script_files(["click", "A"])
+    with pytest.raises(BadRequest, match=r"notes\.txt is a file whose name does not end in \.yaml or \.yml"):
+        script_files([str(tmp_path / "a.yml"), str(tmp_path / "notes.txt")])
+    assert script_files(["my.YAML"]) == [Path("my.YAML")]
     (tmp_path / "a.yml").write_text("steps: 3")
     (tmp_path / "b.yaml").write_text("steps: 4")
     with pytest.raises(BadScript, match=r"a\.yml:1:8: [^\n]*\n.*b\.yaml:1:8: "):

@@ -252,6 +252,34 @@ def test_a_final_check_that_does_not_hold_fails_the_script(play: Any, url: str) 
     assert not play(f"url: {url}\nsteps: [{{expect: {{js: 'no.such'}}, timeout_s: 0.1}}]").is_passed
 
 
+@pytest.mark.parametrize(
+    "step", ["click: '{{who}}'", "type: {text: x, into: '{{who}}'}", "scroll: {over: '{{who}}'}", "do: click {{who}}"]
+)
+def test_a_variable_that_leaves_no_name_for_a_thing_fails_its_step(play: Any, url: str, step: str) -> None:
+    outcome = play(f"url: {url}\nvars: {{who: ''}}\nsteps:\n  - {step}\n")
+    assert str(outcome.error).endswith("script.yaml:4: '' names nothing: say what to look for on the screen")
+    assert outcome.result.steps == 0
+
+
+CYCLE = "(() => { let a = {}; a.a = a; return a })()"
+
+
+@pytest.mark.parametrize("js", [CYCLE, "NaN", "[-Infinity]", "new Date(0)"])
+@pytest.mark.parametrize("step", ["extract: {{as: a, js: '{js}'}}", "expect: {{js: '{js}', equals: 1, timeout_s: 0}}"])
+def test_what_a_page_says_that_json_has_not_fails_the_step(play: Any, url: str, step: str, js: str) -> None:
+    outcome = play(f"url: {url}\nsteps:\n  - {step.format(js=js)}\n")
+    assert statuses(outcome) == [("1", "failed")]
+    assert "script.yaml:3: " in str(outcome.error)
+    assert "the page's answer is no JSON value: " in str(outcome.error)
+
+
+def test_a_check_of_what_json_has_not_fails_and_is_kept_as_json(play: Any, url: str) -> None:
+    outcome = play(f"url: {url}\nsteps: [{{wait: 0}}]\ncheck: {{js: '{CYCLE}', equals: .nan}}")
+    assert "the page's answer is no JSON value: Circular reference" in str(outcome.error)
+    kept = json.loads((outcome.result.path / "script.json").read_text(), parse_constant=pytest.fail)
+    assert kept["checks"][0]["equals"] is None
+
+
 def test_ctrl_c_leaves_an_outcome_and_a_trajectory_of_what_was_done(play: Any, url: str) -> None:
     def stop(result: Any) -> None:
         if result.number == "2":
