@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -21,7 +20,7 @@ from ..agent.dialects import DIALECTS, whole_canvas
 from ..agent.look import crop, region_around
 from ..agent.overlay import to_png
 from ..envs import Action, Frame, Point, action_points, describe, in_words
-from .console import write_file
+from .console import typed_line, write_file
 
 CELLS_WIDE, CELLS_HIGH = 60, 20  # of the picture of the place; a cell is two pixels, one above the other
 HALF_BLOCK = "\u2580"
@@ -120,7 +119,7 @@ class Asker:
     def _line(self, prompt: str) -> str | None:
         """What is typed; None at the end of the input."""
         self._console.print(prompt, end="", markup=False, highlight=False)
-        line = (self._keyboard or sys.stdin).readline()
+        line = self._keyboard.readline() if self._keyboard else typed_line()
         return line.strip() if line else None
 
     def _say(self, words: str, style: str | None = None) -> None:

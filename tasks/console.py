@@ -19,13 +19,14 @@ from functools import wraps
 from pathlib import Path
 from tempfile import TemporaryFile
 from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 from rich.console import Console
 
 from ..envs import EnvError
 from .errors import BadRequest, TaskError
+from .finite import finite
 
 OK, TASK_FAILED, USAGE, ENVIRONMENT, MODEL, REFUSED, NEEDS_USER, STOPPED = 0, 1, 2, 3, 4, 5, 6, 130
 SIGNAL_BASE = 128  # 143 is SIGTERM, 129 SIGHUP
@@ -75,8 +76,29 @@ def asked_to_see() -> Console:
     return console if console.is_terminal else Console(width=FILE_WIDTH)
 
 
+def somebody_at_stdin() -> bool:
+    """Whether standard input is a terminal, where a person can be asked. A closed one has nobody."""
+    return _stdin_is_open() and sys.stdin.isatty()
+
+
+def standard_input() -> TextIO:
+    """BadRequest where it is closed."""
+    if not _stdin_is_open():
+        raise BadRequest("standard input is closed: there is nothing to read")
+    return sys.stdin
+
+
+def typed_line() -> str:
+    """The next line of standard input, empty at its end; one that is closed is at its end."""
+    return sys.stdin.readline() if _stdin_is_open() else ""
+
+
+def _stdin_is_open() -> bool:
+    return sys.stdin is not None and not sys.stdin.closed
+
+
 def print_json(obj: Mapping[str, Any]) -> None:
-    typer.echo(json.dumps(obj, ensure_ascii=False))
+    typer.echo(json.dumps(finite(dict(obj)), ensure_ascii=False, allow_nan=False))
 
 
 def command_again() -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
@@ -17,6 +16,7 @@ from rich.text import Text
 from ..agent import Step
 from ..envs import action_points, describe
 from .approving import printable
+from .console import typed_line
 
 HEADINGS = ("#", "action", "looked for", "point", "sure", "capture", "model", "act", "settle")
 TIMES = ("capture", "model", "act", "settle")  # milliseconds
@@ -93,7 +93,7 @@ class StepTable:
         with self.paused():
             self._console.print(f"? {printable(question)}", markup=False, highlight=False, soft_wrap=True)
             self._console.print("> ", end="")
-            return (self._keyboard or sys.stdin).readline().strip()
+            return (self._keyboard.readline() if self._keyboard else typed_line()).strip()
 
     def _table(self) -> Group:
         """Rows under one another's columns, and lines of words over the whole width between them."""

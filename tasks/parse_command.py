@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from .console import OK, USAGE, JsonFlag, people, print_json
+from .console import OK, USAGE, JsonFlag, people, print_json, standard_input
 from .errors import BadRequest
 
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ def _parse_one(text: str | None, reader: Reader, as_json: bool) -> int:
     from .replies import error_to_json, parsed_to_json, pointed_at
 
     try:
-        parsed, written = reader.read(sys.stdin.read() if text is None or text == "-" else text)
+        parsed, written = reader.read(standard_input().read() if text is None or text == "-" else text)
     except (ParseError, CannotWrite) as error:
         if as_json:
             typer.echo(json.dumps(error_to_json(error)))
@@ -97,7 +96,7 @@ def _parse_lines(path: Path, reader: Reader) -> int:
     with ExitStack() as stack:
         try:
             source = (
-                sys.stdin
+                standard_input()
                 if str(path) == "-"
                 else stack.enter_context(path.open(encoding="utf-8", errors="surrogateescape"))
             )

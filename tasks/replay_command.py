@@ -27,6 +27,7 @@ from .console import (
     people,
     plain_errors,
     print_json,
+    somebody_at_stdin,
 )
 from .errors import BadRequest
 from .kept_screen import approval_of, left_out, moved_pages, screen_of, with_a_page
@@ -219,7 +220,7 @@ def _replay(
         with plain_errors():
             try:
                 with trajectory, StepTable(console) as table:
-                    is_somebody_there = step or sys.stdin.isatty()
+                    is_somebody_there = step or somebody_at_stdin()
                     asker = Asker(console, folder / "place.png", table.paused) if is_somebody_there else None
                     steps = replayed(
                         recorded,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..console import somebody_at_stdin, standard_input
 from ..errors import BadRequest
 from .inputs import MAX_PICTURES, MAX_TEXT_BYTES, Input, Kind
 from .page_ranges import is_pages
@@ -124,9 +124,9 @@ def _split(argument: str) -> tuple[Path, str | None]:
 def _stream(argument: str, path: Path) -> bytes | None:
     """All that stdin or a pipe has to say; None for a file."""
     if argument == STDIN:
-        if sys.stdin.isatty():
+        if somebody_at_stdin():
             raise BadRequest("- reads stdin, and nothing is piped there: moonhand ask ... - < notes.txt")
-        content = sys.stdin.buffer.read(MAX_BYTES + 1)
+        content = standard_input().buffer.read(MAX_BYTES + 1)
     else:
         if not os.path.exists(path):  # where pathlib raises for a name too long
             raise BadRequest(f"there is no file {path}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from ..console import OK, TASK_FAILED, JsonFlag, people, print_json
+from ..console import OK, TASK_FAILED, JsonFlag, people, print_json, somebody_at_stdin, typed_line
 from ..errors import BadRequest
 from .list_commands import RunArgument
 
@@ -127,9 +126,9 @@ def _values(names: Sequence[str], value_from_stdin: bool) -> dict[str, str]:
 
 
 def _from_stdin() -> str:
-    if sys.stdin.isatty():
+    if somebody_at_stdin():
         return str(typer.prompt("value", hide_input=True, err=True))
-    value = sys.stdin.readline().rstrip("\r\n")
+    value = typed_line().rstrip("\r\n")
     if not value:
         raise BadRequest("--value-from-stdin: there is no line on standard input")
     return value

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from moonhand.tasks.cli import app
-from moonhand.tasks.console import CannotWrite, make_folder, write_file
+from moonhand.tasks.console import CannotWrite, make_folder, print_json, write_file
 from moonhand.tasks.errors import BadRequest
 from typer.testing import CliRunner
 
@@ -59,6 +59,14 @@ def test_words_too_long_for_a_file_are_words_or_one_clear_error(command: tuple[s
     left = CliRunner().invoke(app, [*command, "--json"], catch_exceptions=False)
     assert left.exit_code == 2
     assert told in json.loads(left.stdout)["error"]
+
+
+def test_numbers_that_json_has_not_are_printed_as_null(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({"a": [float("nan"), (float("-inf"), 1.5)], "b": {"c": float("inf")}})
+    assert json.loads(capsys.readouterr().out, parse_constant=pytest.fail) == {
+        "a": [None, [None, 1.5]],
+        "b": {"c": None},
+    }
 
 
 def test_an_error_that_nobody_expected_is_json_too_where_asked() -> None:
