@@ -14,6 +14,7 @@ from .secrets import SecretLookup, find_secret
 
 Surface = Literal["headless", "window", "kiosk"]
 DEFAULT_VIEWPORT = Size(1280, 720)
+LONGEST_SIDE_PX = 16_384  # Chromium draws no longer one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +52,9 @@ class BrowserConfig:
             raise ValueError("a browser that runs already has its window: leave out the surface")
         if not self.device_scale > 0:
             raise ValueError(f"device_scale must be > 0, got {self.device_scale}")
+        if max(self.viewport.width_px, self.viewport.height_px) * self.device_scale > LONGEST_SIDE_PX:
+            size = f"{self.viewport} CSS px at scale {self.device_scale:g}"
+            raise ValueError(f"a page of {size} is too large: {LONGEST_SIDE_PX} px a side")
         if self.url and (why := why_no_url(self.url)):
             raise ValueError(why)
         if self.url and (why := self.rules.why_not(self.url)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import warnings
 from pathlib import Path
 
@@ -40,8 +41,10 @@ def read_frame(path: Path) -> Frame:
 def check_writable(path: Path, *, suffix: str = ".png") -> None:
     """BadRequest, before any work is done, unless a file of this kind can be written there."""
     if path.suffix.lower() != suffix:
-        raise BadRequest(f"{path}: pictures are written as {suffix}; name the file {path.stem}{suffix}")
+        what = "pictures are" if suffix == ".png" else "it is"
+        raise BadRequest(f"{path}: {what} written as {suffix}; name the file {path.stem}{suffix}")
     if path.is_dir() or not path.parent.is_dir():
-        raise BadRequest(f"{path} cannot be written: create its folder first, with mkdir -p {path.parent}")
+        folder = shlex.quote(str(path.parent))
+        raise BadRequest(f"{path} cannot be written: create its folder first, with mkdir -p {folder}")
     if (why := why_not_writable(path if path.exists() else path.parent)) is not None:
         raise BadRequest(f"{path} cannot be written ({why}): name another place")

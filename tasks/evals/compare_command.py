@@ -119,6 +119,8 @@ def _unanswered(side: Side) -> int:
 def _side(path: Path, how: Judging) -> Side:
     from .verdict_files import VERDICTS, judged, read_verdicts
 
+    if not path.exists():
+        raise BadRequest(f"{path} is not there: name a run's folder, or a file of predictions")
     manifest = _manifest(path / MANIFEST) if path.is_dir() else None
     if manifest is not None and how.annotations is None and (path / VERDICTS).is_file():
         return Side(manifest, read_verdicts(path / VERDICTS))

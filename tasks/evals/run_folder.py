@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from ...envs import EnvError
+from ..console import make_folder
 from ..errors import BadRequest
 from .manifest import differences
 from .prediction import Failure, Prediction
@@ -43,8 +44,8 @@ class RunFolder:
         self.path = path
         self.predictions: dict[str, Prediction] = {}
         with ExitStack() as stack:
+            make_folder(path)
             with _told(path):
-                path.mkdir(parents=True, exist_ok=True)
                 stack.enter_context(_locked(path))
                 if fresh:
                     for name in (MANIFEST, PREDICTIONS, TIMINGS, VERDICTS, RESULT):

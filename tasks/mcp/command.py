@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 import signal
-import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -22,6 +22,7 @@ from ..console import (
     QuantizeFlag,
     people,
     plain_errors,
+    somebody_at_stdin,
     why_not_writable,
 )
 from ..errors import BadRequest
@@ -137,6 +138,7 @@ def mcp(
         if find_spec("mcp") is None:
             raise MissingTool(INSTALL)
         _check_runs(runs)
+        allowed, denied = rules_of(url, allow or [], deny or [])
         choice = ScreenChoice(
             url=url,
             desktop=desktop,
@@ -152,8 +154,8 @@ def mcp(
             attach=attach,
             user_data=user_data,
             storage_state=storage_state,
-            allow=tuple(allow or ()),
-            deny=denied(url, allow or [], deny or []),
+            allow=allowed,
+            deny=denied,
             grant=tuple(grant or ()),
             http_auth=http_auth,
             downloads=downloads or runs / "downloads",
@@ -166,10 +168,15 @@ def mcp(
         _serve(kept, http, host, api_key)
 
 
-def denied(url: str | None, allow: list[str], deny: list[str]) -> tuple[str, ...]:
-    """The deny-list. This machine's files are on it unless --url or --allow names one: a page must not show them."""
-    is_meant = any(one.lower().startswith("file:") for one in (url or "", *allow))
-    return tuple(deny) if is_meant else (*deny, FILES)
+def rules_of(url: str | None, allow: list[str], deny: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The allow- and the deny-list. A page must not show this machine's files: they are denied unless --allow names
+    some, and a --url that is one of them, alone, allows what lies in its folder.
+    """
+    if any(one.lower().startswith(FILES) for one in allow):
+        return tuple(allow), tuple(deny)
+    if not allow and url is not None and url.lower().startswith(FILES):
+        return (re.split(r"[?#]", url, maxsplit=1)[0].rpartition("/")[0] + "/",), tuple(deny)
+    return tuple(allow), (*deny, FILES)
 
 
 def _check_runs(runs: Path) -> None:
@@ -194,7 +201,7 @@ def _serve(kept: KeptScreen, http: int | None, host: str, key: str | None) -> No
     server = make_server(kept, desk)
     if http is None:
         serve = over_stdio(server)
-        if sys.stdin.isatty():
+        if somebody_at_stdin():
             people().print("moonhand mcp: waits for a client on standard input; Ctrl-C ends it", highlight=False)
     else:
         listener = listen(host, http)

@@ -332,6 +332,12 @@ def test_a_headless_shell_is_not_waited_for_where_a_window_is_asked_for(
         pass
 
 
+def test_a_page_too_large_to_be_drawn_is_refused_at_once() -> None:
+    for viewport, scale in ((Size(16_385, 100), 1.0), (Size(100, 9_000), 2.0)):
+        with pytest.raises(ValueError, match="too large: 16384 px a side"):
+            BrowserConfig(viewport=viewport, device_scale=scale)
+
+
 def test_a_missing_browser_is_named_with_the_command_that_mends_it() -> None:
     config = BrowserConfig(url="about:blank", executable="/nowhere/chromium")
     with pytest.raises(NoBrowser, match="playwright install chromium"), BrowserEnv(config):

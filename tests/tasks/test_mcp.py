@@ -25,7 +25,7 @@ from moonhand.agent import read_trajectory
 from moonhand.envs import BrowserEnv, Frame, Size
 from moonhand.tasks.errors import BadRequest
 from moonhand.tasks.mcp.arguments import ActArguments, parse
-from moonhand.tasks.mcp.command import denied
+from moonhand.tasks.mcp.command import rules_of
 from moonhand.tasks.mcp.replay import recording_in
 from moonhand.tasks.mcp.results import FROM_SCREEN, LARGEST_BYTES, picture_of
 from moonhand.tasks.mcp.screen import KeptScreen
@@ -186,7 +186,7 @@ def test_a_page_that_is_not_allowed_is_not_opened(kept: KeptScreen) -> None:
 def test_a_file_is_refused_by_the_deny_list_before_anybody_is_asked(kept: KeptScreen, policy: str) -> None:
     before = kept.choice, kept._policy  # pyright: ignore[reportPrivateUsage]
     kept.close()
-    kept.choice = replace(kept.choice, allow=(), deny=denied(kept.choice.url, [], []))
+    kept.choice = replace(kept.choice, allow=(), deny=rules_of(kept.choice.url, [], [])[1])
     kept._policy = policy  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]
     urls = ("file:///etc/passwd", "file://127.0.0.1/etc/passwd")
     person = Person("accept", allow=True)
@@ -204,9 +204,10 @@ def test_a_file_is_refused_by_the_deny_list_before_anybody_is_asked(kept: KeptSc
 
 
 def test_this_machines_files_are_denied_unless_they_are_meant() -> None:
-    assert denied("https://shop.example", [], ["ads.example"]) == ("ads.example", "file:///")
-    assert denied(None, ["file:///srv/pages/"], []) == ()
-    assert denied("file:///srv/page.html", [], []) == ()
+    assert rules_of("https://shop.example", [], ["ads.example"]) == ((), ("ads.example", "file:///"))
+    assert rules_of(None, ["file:///srv/pages/"], []) == (("file:///srv/pages/",), ())
+    assert rules_of("file:///srv/page.html#top", [], ["ads.example"]) == (("file:///srv/",), ("ads.example",))
+    assert rules_of("file:///page.html", ["shop.example"], []) == (("shop.example",), ("file:///",))
 
 
 def test_a_secret_is_typed_by_name_and_never_told(kept: KeptScreen, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,6 +239,8 @@ def test_a_secret_is_typed_by_name_and_never_told(kept: KeptScreen, monkeypatch:
         ({"action": "back", "speed": 2}, "speed: Extra inputs are not permitted"),
         ({"action": "wait", "seconds_s": "long"}, "seconds_s: Input should be a valid number"),
         ({"action": "wait", "seconds_s": 3600}, "seconds_s: Input should be less than or equal to 60"),
+        ({"action": "click", "target": "   "}, "target: '   ' names nothing: say what to look for on the screen"),
+        ({"action": "drag", "target": "A", "to_target": " "}, "to_target: ' ' names nothing"),
     ],
 )
 def test_arguments_that_do_not_go_together_are_told(given: dict[str, Any], said: str) -> None:
@@ -254,6 +257,8 @@ def test_wrong_calls_are_errors_of_the_tool_and_the_next_one_works(kept: KeptScr
             ("run", {"steps": ["make me rich"]}),
             ("replay", {"folder": "../../etc"}),
             ("locate", {"what": ""}),
+            ("locate", {"what": "   "}),
+            ("act", {"action": "click", "target": "   "}),
             ("screenshot", {}),
         ]
         return [await client.call_tool(name, given) for name, given in calls]

@@ -66,6 +66,11 @@ def web_annotations(tmp_path: Path) -> Path:
     return annotated(tmp_path / "suite" / "screenspot_web_v2.json")
 
 
+def test_a_run_that_is_not_there_is_told_as_such(tmp_path: Path, annotations: Path) -> None:
+    left = compared(folder(tmp_path / "a", annotations, {0}), tmp_path / "nope", "--json")
+    assert (left.exit_code, "nope is not there" in json.loads(left.stdout)["error"]) == (2, True)
+
+
 def test_two_result_folders_are_compared_row_by_row(tmp_path: Path, annotations: Path) -> None:
     a, b = folder(tmp_path / "a", annotations, {0, 1, 2, 3}), folder(tmp_path / "b", annotations, {3, 4})
     told = json.loads(compared(a, b, "--json").stdout)

@@ -63,6 +63,13 @@ def test_the_command_that_goes_on_forgets_nothing_a_second_time() -> None:
     assert to_go_on(given) == ["eval", "run", "own", "--limit", "2"]
 
 
+def test_a_file_in_place_of_the_folder_is_usage(data: Path, tmp_path: Path, middle_checkpoint: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    code, told, _ = asked(data, tmp_path / "mine.txt", middle_checkpoint, "--json")
+    assert (code, (tmp_path / "mine.txt").read_text()) == (2, "mine")
+    assert "name another place" in json.loads(told)["error"]
+
+
 def test_other_settings_are_refused_by_name(data: Path, tmp_path: Path, middle_checkpoint: Path) -> None:
     assert asked(data, tmp_path, middle_checkpoint, "--limit", "2")[0] == 0
     code, told, _ = asked(data, tmp_path, middle_checkpoint, "--seed", "7", "--limit", "2", "--json")
