@@ -215,6 +215,8 @@ def checkpoint_folder(path: str | Path) -> Path:
         raise BadConfig(
             f"{path} is a server's address, and no folder with weights: this needs a model that is loaded here"
         )
+    if path == "":  # which is the current folder to the system
+        raise BadConfig("no model is named: give 'nano', the folder of a checkpoint, or openai:URL#NAME")
     if not Path(path).is_dir():
         raise BadConfig(f"{path} is no folder: give 'nano', the folder of a checkpoint, or openai:URL#NAME")
     return Path(path)

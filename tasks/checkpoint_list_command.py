@@ -10,6 +10,7 @@ import typer
 from rich.table import Table
 
 from .console import JsonFlag, asked_to_see, print_json
+from .errors import BadRequest
 
 
 def list_models(
@@ -21,6 +22,9 @@ def list_models(
     """The checkpoints that are here: nano, what was downloaded, and Kimi-VLs in the Hugging Face cache."""
     from .checkpoint_folders import find_checkpoints, models_folder
 
+    for folder in folders or ():
+        if not folder.is_dir():
+            raise BadRequest(f"{folder} is no folder: name one that holds checkpoints")
     found = find_checkpoints(tuple(folders or ()), _hub_cache())
     if as_json:
         print_json({"models": [each.to_json() for each in found], "downloads": str(models_folder())})

@@ -69,6 +69,19 @@ def test_numbers_that_json_has_not_are_printed_as_null(capsys: pytest.CaptureFix
     }
 
 
+@pytest.mark.parametrize(
+    ("command", "code", "told"),
+    [
+        (("model", "list", "nosuch"), 2, "nosuch is no folder"),
+        (("ask", "What is this?", "--model", ""), 4, "no model is named"),
+    ],
+)
+def test_a_name_of_nothing_is_told(command: tuple[str, ...], code: int, told: str) -> None:
+    left = CliRunner().invoke(app, [*command, "--json"], catch_exceptions=False)
+    assert left.exit_code == code
+    assert told in json.loads(left.stdout)["error"]
+
+
 def test_an_error_that_nobody_expected_is_json_too_where_asked() -> None:
     told = subprocess.run([sys.executable, "-c", BROKEN, "--json"], capture_output=True, text=True, timeout=60)
     assert told.returncode == 1
