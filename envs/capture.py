@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
 import mss
@@ -16,6 +16,7 @@ from .blur import cover
 from .env import Frame, Pixels
 from .errors import EnvError, NoDisplay
 from .geometry import Region
+from .grabber import Grabber
 from .monitors import Monitor, choose, in_order, x_monitors
 
 if TYPE_CHECKING:
@@ -48,17 +49,17 @@ class ScreenCapture:
         self._finder: WindowFinder | None = None
         with ExitStack() as stack:
             try:
-                self._mss = mss.MSS(display=display) if display else mss.MSS()
-            except (mss.ScreenShotError, OSError) as error:
+                self._grabber = Grabber(display)
+            except (mss.ScreenShotError, OSError, AssertionError) as error:
                 raise NoDisplay(
                     f"display {display or os.environ.get('DISPLAY')} cannot be captured: {error}"
                 ) from error
             stack.callback(self.close)
             self._whole, *others = (
-                Region(each["left"], each["top"], each["width"], each["height"]) for each in self._mss.monitors
+                Region(each["left"], each["top"], each["width"], each["height"]) for each in self._grabber.monitors
             )
             if not monitors:
-                names = (str(each.get("name", "")) for each in self._mss.monitors[1:])
+                names = (str(each.get("name", "")) for each in self._grabber.monitors[1:])
                 monitors = list(map(Monitor, others, names))
             leftmost = in_order(monitors)[0].region
             self.corner_pt = (leftmost.left_px, leftmost.top_px)  # the top left one of the leftmost monitor
@@ -90,7 +91,7 @@ class ScreenCapture:
         """
         left, top, width, height = map(int, _sides(self.region))
         try:
-            shot = self._mss.grab({"left": left, "top": top, "width": width, "height": height})
+            shot = self._grabber.grab(left, top, width, height)
         except (mss.ScreenShotError, OSError, AssertionError) as error:  # mss asserts that X still replies
             raise NoDisplay(f"the display stopped answering ({error}): open the environment again") from error
         if (shot.height, shot.width) != self._pixels_HW3.shape[:2] or shot.raw != self._raw:
@@ -131,8 +132,7 @@ class ScreenCapture:
         return Frame(pixels_HW3, scale, captured_at_s, time.perf_counter() - start_s, (left_pt, top_pt))
 
     def close(self) -> None:
-        with suppress(mss.ScreenShotError):  # the display may be gone
-            self._mss.close()
+        self._grabber.close()
         if self._finder is not None:
             self._finder.close()
 

@@ -111,7 +111,7 @@ class Kiosk:
                 self.last = Frame(watch.pixels_HW3, self._scale, time.time(), watch.look_s)
                 return watch.settled(is_quiet or not watch.has_moved)
             pause_s = max(EVERY_S, watch.look_s / LOOK_SHARE)
-            left_s = max(0.001, QUIET_S - watch.quiet_s, reaction_s - watch.age_s)
+            left_s = max(watch.left_s(QUIET_S), reaction_s - watch.age_s)
             if told_s is None:
                 wait(page, pause_s, FIRST_COMPLETED)
             else:

@@ -65,7 +65,7 @@ def settle_pixels(
     """
     watch = PixelWatch(grab, moving, endless_s=endless_s)
     while watch.quiet_s < quiet_s and watch.age_s < limit_s:
-        pause(min(EVERY_S, max(0.001, quiet_s - watch.quiet_s)))
+        pause(min(EVERY_S, watch.left_s(quiet_s)))
         watch.look()
     return watch.settled(watch.quiet_s >= quiet_s or not watch.has_moved), watch.pixels_HW3
 
@@ -96,13 +96,13 @@ class PixelWatch:
         self, grab: Callable[[], Pixels], moving: Tiles | None = None, *, endless_s: float = ENDLESS_S
     ) -> None:
         self._grab, self._moving, self._motion = grab, moving, _Motion(moving, endless_s)
-        self._start_s = self._still_since_s = time.perf_counter()
+        self._start_s = self._still_since_s = self._looked_s = time.perf_counter()
         self.pixels_HW3 = grab()
         self.look_s = time.perf_counter() - self._start_s  # what the last look took
 
     def look(self) -> None:
         """Look once more."""
-        start_s = time.perf_counter()
+        start_s = self._looked_s = time.perf_counter()
         before_HW3, self.pixels_HW3 = self.pixels_HW3, self._grab()
         tiles = changed_tiles(before_HW3, self.pixels_HW3)
         if tiles is not None and self._motion.is_news(tiles, start_s):
@@ -116,8 +116,14 @@ class PixelWatch:
 
     @property
     def quiet_s(self) -> float:
-        """Since the last change; at first, since the first look."""
-        return time.perf_counter() - self._still_since_s
+        """From the look that saw the last change, at first from the first one, to the last look. The time that a look
+        takes does not count: nobody has seen that nothing changed in it.
+        """
+        return self._looked_s - self._still_since_s
+
+    def left_s(self, quiet_s: float) -> float:
+        """Until a look can show that nothing has changed for `quiet_s`; at least 1 ms."""
+        return max(0.001, self._still_since_s + quiet_s - time.perf_counter())
 
     @property
     def has_moved(self) -> bool:

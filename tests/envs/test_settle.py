@@ -42,6 +42,17 @@ def test_a_screen_that_never_stops_is_left_at_the_limit_and_told() -> None:
     assert 0.2 <= time.perf_counter() - start_s < 1
 
 
+def test_looks_that_take_longer_than_the_quiet_time_do_not_make_a_moving_screen_still() -> None:
+    count = itertools.count()
+
+    def grab() -> Pixels:
+        time.sleep(0.06)
+        return one_colour(next(count) % 256)
+
+    settled, _ = settle_pixels(grab, quiet_s=0.05, limit_s=0.5)
+    assert (settled.is_still, settled.waited_for) == (False, ("changes",))
+
+
 def test_a_screen_that_did_not_move_is_still_even_where_the_limit_is_short() -> None:
     assert settle_pixels(lambda: one_colour(0), quiet_s=5, limit_s=0)[0].is_still
 

@@ -79,8 +79,11 @@ def test_ctrl_c_ends_a_recording_that_is_whole(virtual_display: VirtualDisplay, 
 @pytest.mark.browser
 @pytest.mark.parametrize(
     "presses",
-    [(signal.SIGTERM,), (signal.SIGHUP, signal.SIGHUP), (signal.SIGINT,) * 3],
-    ids=["SIGTERM", "closed terminal", "Ctrl-C thrice"],
+    [
+        pytest.param((signal.SIGTERM,), id="SIGTERM", marks=pytest.mark.slow),  # as the next
+        pytest.param((signal.SIGHUP, signal.SIGHUP), id="closed terminal"),
+        pytest.param((signal.SIGINT,) * 3, id="Ctrl-C thrice"),
+    ],
 )
 def test_what_stops_the_browser_too_ends_a_recording_that_is_whole(
     presses: tuple[signal.Signals, ...], whole_chromium: str, tmp_path: Path

@@ -58,7 +58,7 @@ CANVASES = {
     "shown smaller": whole_canvas(Size(2560, 1440), seen=Size(1204, 676)),
     "nano": whole_canvas(Size(480, 440)),
 }
-SETTINGS = settings(max_examples=20, deadline=None)
+SETTINGS = settings(max_examples=12, deadline=None)
 
 texts = st.text(max_size=30) | st.sampled_from(
     ['it\'s "done"', "c:\\new\\table", "a\nb\tc", "\\", "'", "```", "</tool_call>", "{}", "\u25c1/think\u25b7", "100%"]
