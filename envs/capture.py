@@ -8,7 +8,6 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
-import mss
 import numpy as np
 from PIL import Image
 
@@ -48,12 +47,7 @@ class ScreenCapture:
         monitors = check_display(display)
         self._finder: WindowFinder | None = None
         with ExitStack() as stack:
-            try:
-                self._grabber = Grabber(display)
-            except (mss.ScreenShotError, OSError, AssertionError) as error:
-                raise NoDisplay(
-                    f"display {display or os.environ.get('DISPLAY')} cannot be captured: {error}"
-                ) from error
+            self._grabber = Grabber(display)
             stack.callback(self.close)
             self._whole, *others = (
                 Region(each["left"], each["top"], each["width"], each["height"]) for each in self._grabber.monitors
@@ -90,10 +84,7 @@ class ScreenCapture:
         The very same array as long as nothing there has changed. NoDisplay if the display went away.
         """
         left, top, width, height = map(int, _sides(self.region))
-        try:
-            shot = self._grabber.grab(left, top, width, height)
-        except (mss.ScreenShotError, OSError, AssertionError) as error:  # mss asserts that X still replies
-            raise NoDisplay(f"the display stopped answering ({error}): open the environment again") from error
+        shot = self._grabber.grab(left, top, width, height)
         if (shot.height, shot.width) != self._pixels_HW3.shape[:2] or shot.raw != self._raw:
             self._raw = shot.raw
             self._pixels_HW3 = _to_rgb(shot.raw, shot.width, shot.height)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from concurrent.futures import Future, wait
@@ -13,8 +14,11 @@ import mss
 from mss.models import Monitor
 from mss.screenshot import ScreenShot
 
+from .errors import NoDisplay
+
 AWAKE_S = 0.1  # Ctrl-C that the system gives to another thread wakes nobody: Python hears of it when this one wakes
 ANSWER_LIMIT_S, CLOSE_LIMIT_S = 30.0, 2.0  # for a display that does not answer
+TROUBLE = (mss.ScreenShotError, OSError, AssertionError)  # mss asserts that X still replies
 
 T = TypeVar("T")
 
@@ -24,7 +28,7 @@ class Grabber:
 
     On X it frees each reply in a finalizer, and a KeyboardInterrupt that comes up in a finalizer is lost: with the
     grabs in the thread that Ctrl-C stops, one press in seven was, while the screen was watched. Here it only ends the
-    waiting. ScreenShotError, OSError and AssertionError where the display cannot be captured or went away.
+    waiting. NoDisplay where the display cannot be captured or went away.
     """
 
     def __init__(self, display: str | None) -> None:
@@ -34,15 +38,23 @@ class Grabber:
         self._thread.start()
         try:
             self.monitors = _answer(opened)
+        except TROUBLE as error:
+            self.close()
+            raise NoDisplay(f"display {display or os.environ.get('DISPLAY')} cannot be captured: {error}") from error
         except BaseException:
             self.close()
             raise
 
     def grab(self, left_pt: int, top_pt: int, width_pt: int, height_pt: int) -> ScreenShot:
         """A part of the whole desktop."""
+        if not self._thread.is_alive():
+            raise NoDisplay("the capture of this display is closed: open the environment again")
         future: Future[ScreenShot] = Future()
         self._asked.put((future, {"left": left_pt, "top": top_pt, "width": width_pt, "height": height_pt}))
-        return _answer(future)
+        try:
+            return _answer(future)
+        except TROUBLE as error:
+            raise NoDisplay(f"the display stopped answering ({error}): open the environment again") from error
 
     def close(self) -> None:
         """A display that does not answer is waited for no longer than CLOSE_LIMIT_S. May be called twice."""
@@ -52,16 +64,16 @@ class Grabber:
     def _work(self, display: str | None, opened: Future[list[Monitor]]) -> None:
         try:
             screen = mss.MSS(display=display) if display else mss.MSS()
+            opened.set_result(screen.monitors)
         except Exception as error:
             opened.set_exception(error)
             return
         try:
-            opened.set_result(screen.monitors)
             while (asked := self._asked.get()) is not None:
                 _grab(screen, *asked)
                 del asked  # and with it the picture
         finally:
-            with suppress(mss.ScreenShotError, OSError, AssertionError):  # the display may be gone
+            with suppress(*TROUBLE):  # the display may be gone
                 screen.close()
 
 

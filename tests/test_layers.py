@@ -23,7 +23,7 @@ HOMES = {  # library -> the folders or files that may import it
     "huggingface_hub": ("tasks/checkpoint_hub.py",),
     "tiktoken": ("model/",),
     "safetensors": ("model/",),
-    "mss": ("envs/capture.py",),
+    "mss": ("envs/grabber.py",),
     "pyautogui": ("envs/hands.py",),  # of the desktop
     "Xlib": tuple(
         f"envs/{name}.py"

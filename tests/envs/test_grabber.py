@@ -80,3 +80,5 @@ def test_a_display_that_went_away_is_told() -> None:
         capture.grab()
     capture.close()
     capture.close()
+    with pytest.raises(NoDisplay, match="the capture of this display is closed"):
+        capture.grab()
