@@ -102,11 +102,11 @@ def test_a_document_that_nobody_intercepted_stays_empty_and_is_left(chromium: st
 
 
 @pytest.mark.slow  # always: the same rules without a window
-def test_a_window_and_a_deny_list(virtual_display: VirtualDisplay, chromium: str, home: str, evil: str) -> None:
+def test_a_window_and_a_deny_list(virtual_display: VirtualDisplay, whole_chromium: str, home: str, evil: str) -> None:
     config = BrowserConfig(
         url=home,
         viewport=VIEWPORT,
-        executable=chromium,
+        executable=whole_chromium,
         surface="window",
         display=virtual_display.display,
         rules=OriginRules(deny=("evil.localhost",)),
