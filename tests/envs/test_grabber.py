@@ -68,7 +68,10 @@ def test_ctrl_c_ends_the_wait_for_a_display_that_does_not_answer() -> None:
         assert program.stdout.readline() == "stopped\n"
         time.sleep(0.3)
         program.send_signal(signal.SIGINT)
-        _, told = program.communicate(timeout=20)
+        try:
+            _, told = program.communicate(timeout=20)
+        finally:
+            program.kill()
     assert told.rstrip().endswith("KeyboardInterrupt")
 
 
